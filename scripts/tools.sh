@@ -1,0 +1,25 @@
+#!/bin/sh
+# Installs, once, the mail clients that tests use (Debian, as root). Elsewhere it
+# lists what is missing: those tests then skip, by name. With CI=true a missing
+# client is an error.
+set -eu
+missing=""
+need() { # need COMMAND PACKAGE
+	command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+}
+need swaks swaks
+need mbsync isync
+need curl curl
+need python3 python3
+need openssl openssl
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+	echo "installing for tests:$missing"
+	if apt-get update -qq >/dev/null 2>&1 &&
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null 2>&1; then
+		exit 0
+	fi
+	echo "could not install:$missing" >&2
+fi
+echo "missing, so the tests that need them skip:$missing" >&2
+[ "${CI:-}" != true ] || exit 1
