@@ -16,6 +16,7 @@ var (
 	ErrName         = errors.New("a mailbox name that cannot be used")
 	ErrReadOnly     = errors.New("mailbox is open read-only")
 	ErrHasChildren  = errors.New("mailbox has children")
+	ErrLimit        = errors.New("a limit is reached") // keywords of a mailbox
 	ErrBadPassword  = errors.New("wrong address or password")
 	ErrAccountState = errors.New("account is not active")
 	ErrDamaged      = errors.New("stored data is damaged")
