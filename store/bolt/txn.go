@@ -1,7 +1,6 @@
 package bolt
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -212,7 +211,7 @@ func (t *txn) putFacts(mailbox uint64, uid store.UID, row []byte) error {
 	if err != nil {
 		return err
 	}
-	return t.put(bucketFacts, bytes.Clone(t.key), sealed)
+	return t.put(bucketFacts, t.key, sealed)
 }
 
 // putNew writes the state of a new message and counts it.
@@ -275,7 +274,7 @@ func (t *txn) addRef(id store.BodyID, stream store.Lane, ref *journal.BodyRef) e
 	if err != nil {
 		return err
 	}
-	return t.put(bucketBodies, bytes.Clone(id[:]), b)
+	return t.put(bucketBodies, id[:], b)
 }
 
 // states calls f for the states of uids that exist, in order of UID; uids are sorted.
