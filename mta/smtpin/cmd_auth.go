@@ -1,0 +1,136 @@
+package smtpin
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"strings"
+
+	"sampul/internal/sasl"
+	"sampul/store"
+)
+
+// auth is AUTH, RFC 4954.
+func (s *session) auth(ctx context.Context, arg string) error {
+	switch {
+	case s.srv.cfg.Kind == MX:
+		return reply(502, "5.5.1", "not offered")
+	case !s.mayAuth():
+		return errTLSFirst
+	case s.account != nil:
+		return reply(503, "5.5.1", "logged in already")
+	}
+	if g := s.srv.deps.Guard; g != nil && g.Wait(s.ip, "") > 0 {
+		return errLoginsPaused
+	}
+	mech, initial, given := strings.Cut(arg, " ")
+	mech = strings.ToUpper(mech)
+	v := &verifier{store: s.srv.deps.Store, paused: s.paused}
+	server, err := sasl.New(ctx, mech, v)
+	if err != nil {
+		return errMechanism
+	}
+	var response []byte
+	if given {
+		if response, err = decodeInitial(initial); err != nil {
+			return errBase64
+		}
+	}
+	for {
+		challenge, done, err := server.Next(response)
+		if err != nil {
+			return s.loginFailed(v, mech, err)
+		}
+		if done {
+			break
+		}
+		s.say(reply(334, "", base64.StdEncoding.EncodeToString(challenge)))
+		line, err := s.readLine(maxAuthLine)
+		switch {
+		case errors.Is(err, errLong):
+			return errLong
+		case err != nil:
+			s.lost(err)
+			s.over = true
+			return nil
+		case line == "*":
+			return errCancelled
+		}
+		if response, err = base64.StdEncoding.DecodeString(line); err != nil {
+			return errBase64
+		}
+	}
+	s.account, s.mech = v.account, mech
+	if g := s.srv.deps.Guard; g != nil {
+		g.Succeeded(s.ip, s.account.Address)
+	}
+	s.log.Info("login", "account", s.account.Address, "remote", s.ip, "mech", mech)
+	return reply(235, "2.7.0", "welcome")
+}
+
+// decodeInitial reads an initial response; "=" is an empty one (RFC 4954 section 4).
+func decodeInitial(s string) ([]byte, error) {
+	if s == "=" {
+		return []byte{}, nil
+	}
+	return base64.StdEncoding.DecodeString(s)
+}
+
+func (s *session) paused(user string) bool {
+	g := s.srv.deps.Guard
+	return g != nil && g.Wait(s.ip, strings.ToLower(user)) > 0
+}
+
+func (s *session) loginFailed(v *verifier, mech string, err error) error {
+	switch {
+	case errors.Is(err, sasl.ErrSyntax):
+		return errBase64
+	case errors.Is(err, errLoginsPaused):
+		return errLoginsPaused
+	case !errors.Is(err, sasl.ErrCredentials):
+		return &Reply{454, "4.7.0", "logins cannot be checked now, try again later", err}
+	}
+	if g := s.srv.deps.Guard; g != nil {
+		g.Failed(s.ip, strings.ToLower(v.user))
+	}
+	s.log.Warn("login failed", "user", v.user, "remote", s.ip, "mech", mech)
+	return errLogin
+}
+
+// verifier asks the directory, and remembers whom.
+type verifier struct {
+	store   Store
+	paused  func(user string) bool
+	user    string
+	account *store.Account
+}
+
+func (v *verifier) Plain(ctx context.Context, user, password string) error {
+	v.user = user
+	if v.paused(user) {
+		return errLoginsPaused
+	}
+	a, err := v.store.Login(ctx, user, password)
+	if errors.Is(err, store.ErrBadPassword) || errors.Is(err, store.ErrAccountState) {
+		return sasl.ErrCredentials
+	}
+	v.account = a
+	return err
+}
+
+func (v *verifier) Scram(ctx context.Context, user string) ([]byte, int, []byte, []byte, error) {
+	v.user = user
+	if v.paused(user) {
+		return nil, 0, nil, nil, errLoginsPaused
+	}
+	a, k, err := v.store.ScramKeys(ctx, user)
+	v.account = a
+	return k.Salt, k.Iterations, k.StoredKey, k.ServerKey, err
+}
+
+func (v *verifier) Proved(context.Context, string) error {
+	if v.account == nil || v.account.Frozen {
+		return sasl.ErrCredentials
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package smtpin
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"sampul/internal/sasl"
+)
+
+// ehlo is EHLO, RFC 5321 section 4.1.1.1. It ends a transaction.
+func (s *session) ehlo(_ context.Context, arg string) error {
+	name, err := heloName(arg)
+	if err != nil {
+		return err
+	}
+	s.reset()
+	s.helo, s.esmtp = name, true
+	cfg := &s.srv.cfg
+	lines := []string{
+		cfg.Hostname,
+		"PIPELINING",
+		fmt.Sprintf("SIZE %d", cfg.MaxSize),
+		"8BITMIME",
+		"ENHANCEDSTATUSCODES",
+		"CHUNKING",
+		"SMTPUTF8",
+		fmt.Sprintf("LIMITS MAILMAX=%d RCPTMAX=%d", cfg.MaxMessages, cfg.MaxRecipients),
+	}
+	if s.tls == nil && cfg.TLS != nil {
+		lines = append(lines, "STARTTLS")
+	}
+	if s.mayAuth() && s.account == nil {
+		lines = append(lines, "AUTH "+strings.Join(sasl.Mechanisms, " "))
+	}
+	for i, l := range lines {
+		sep := byte('-')
+		if i == len(lines)-1 {
+			sep = ' '
+		}
+		fmt.Fprintf(s.out, "250%c%s\r\n", sep, l)
+	}
+	s.srv.deps.Replied(cfg.Kind, 250, "")
+	return nil
+}
+
+// heloOld is HELO: no extensions.
+func (s *session) heloOld(_ context.Context, arg string) error {
+	name, err := heloName(arg)
+	if err != nil {
+		return err
+	}
+	s.reset()
+	s.helo, s.esmtp = name, false
+	return reply(250, "", s.srv.cfg.Hostname)
+}
+
+// heloName takes what clients really say; it goes into the Received field, so
+// nothing that could end that field is let through.
+func heloName(arg string) (string, error) {
+	name := strings.TrimSpace(arg)
+	if name == "" || len(name) > 255 {
+		return "", reply(501, "5.5.4", "EHLO needs your host name")
+	}
+	for _, c := range []byte(name) {
+		if c <= ' ' || c >= 127 || strings.IndexByte("()<>;\\\"", c) >= 0 {
+			return "", reply(501, "5.5.4", "that is no host name")
+		}
+	}
+	return name, nil
+}
+
+// mayAuth says whether passwords can be sent here now.
+func (s *session) mayAuth() bool {
+	return s.srv.cfg.Kind != MX && (s.tls != nil || s.srv.cfg.AllowPlaintextAuth)
+}
