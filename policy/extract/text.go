@@ -1,0 +1,89 @@
+// Package extract takes a message apart and gives the text of everything in it,
+// with the place where each piece stands. It decides by content, never by name or
+// declared type, and keeps within [Budget].
+//
+// An extractor is a pure function from bytes to located text. What goes in and what
+// comes out is plain data, so that a formats' extractor can run in a worker process
+// on the other side of a pipe.
+package extract
+
+// Place says what kind of place a unit stands in (classification.md 5.1).
+type Place string
+
+const (
+	HeaderField Place = "header-field" // "Name: value"
+	Subject     Place = "subject"
+	FileName    Place = "file-name"
+	Metadata    Place = "metadata" // "Name: value" of a document's properties
+	PageHeader  Place = "page-header"
+	PageFooter  Place = "page-footer"
+	Master      Place = "master"
+	Watermark   Place = "watermark"
+	Stamp       Place = "stamp" // text box, annotation
+	Heading     Place = "heading"
+	Cell        Place = "cell"
+	ListItem    Place = "list-item"
+	Paragraph   Place = "paragraph"
+	Notes       Place = "notes"
+	Comment     Place = "comment"
+	Hidden      Place = "hidden"
+	Deleted     Place = "deleted"
+)
+
+// Style is how a unit looks, where the format says so.
+type Style uint16
+
+const (
+	Bold Style = 1 << iota
+	Red
+	Large // at least 1.3 times the body's size
+	Centred
+	ShownCaps // shown as capitals whatever the letters are
+	Struck
+	Code // source code, monospaced block
+)
+
+// A Unit is one whole line, paragraph, cell or field, as it was written: matching
+// normalises a copy. Runs within a paragraph are joined.
+type Unit struct {
+	Place Place
+	Where string // for people: "line 3", "header1.xml", "sheet \"Data\" B4"
+	Text  string
+	Style Style
+	Page  int // from 1 where pages, sheets or slides are known, else 0
+	Row   int // of a Cell, from 1
+	Col   int // of a Cell, from 1
+	List  int // units of one list or table share a number; 0 for none
+}
+
+// A Part is the text of one body, document or quoted block, in reading order: first
+// and last lines are those of the part.
+type Part struct {
+	Path  string // through containers, for people: `attachment 2 "bahan.zip" > kertas.docx`
+	Kind  string // text, html, headers, docx ...
+	Units []Unit
+}
+
+// Reason is why something was not read.
+type Reason string
+
+const (
+	Locked  Reason = "locked"  // encrypted
+	Damaged Reason = "damaged" // its format is known, and it cannot be read
+	TooMuch Reason = "budget"  // past a limit of work
+	Unread  Reason = "unread"  // no extractor yet: passes for now, and is named
+)
+
+// A Gap is something that was not read.
+type Gap struct {
+	Path   string
+	Kind   string // zip, docx, pdf ...
+	Reason Reason
+	Why    string // for people
+}
+
+// Result is all that was found in a message.
+type Result struct {
+	Parts []Part
+	Gaps  []Gap
+}
