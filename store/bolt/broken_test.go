@@ -66,3 +66,5 @@ func (f *brokenFile) Fdatasync() error {
 }
 
 func (f *brokenFile) Forget() error { return nil }
+
+func (f *brokenFile) Reserve(int64, int64) error { return nil }

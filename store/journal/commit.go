@@ -2,6 +2,7 @@ package journal
 
 import (
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"slices"
 	"sync"
@@ -113,14 +114,34 @@ func (j *Journal) admit(need int64) error {
 			return j.err
 		case j.closing:
 			return ErrClosed
-		case j.full && j.pos+need > j.fill.filled.Load():
-			j.fill.wake() // there may be space again
-			return ErrFull
 		case !j.rotating && len(j.cur.buf) < maxGroup:
-			return nil
+			return j.reserve(need)
 		}
 		j.room.Wait()
 	}
+}
+
+// reserve makes sure that the disk has space for what is about to be given a place: a
+// write that meets the end of the disk could only be a failure.
+func (j *Journal) reserve(need int64) error {
+	if j.pos+need+j.o.Fill/2 <= j.reserved {
+		return nil
+	}
+	var err error
+	for _, n := range []int64{need + j.o.Fill, need} {
+		if j.pos+n <= j.reserved {
+			return nil
+		}
+		if err = j.seg.f.Reserve(j.pos, n); err == nil {
+			j.reserved = j.pos + n
+			j.fill.reserved.Store(j.reserved)
+			return nil
+		}
+	}
+	if noSpace(err) {
+		return ErrFull
+	}
+	return fmt.Errorf("journal: reserving space: %w", err)
 }
 
 // wake tells the committer that there may be work. Called with the mutex held.
@@ -275,10 +296,9 @@ func (c *committer) rotate(seg *segment) error {
 	j.mu.Lock()
 	j.rotating, j.rotate = false, false
 	if full { // go on in the space that seg has; try again later
-		j.full = true
 		j.limit = end + j.o.SegmentSize/8
 	} else {
-		j.seg, j.pos, j.limit = next, recordsStart, j.o.SegmentSize
+		j.seg, j.pos, j.limit, j.reserved = next, recordsStart, j.o.SegmentSize, 0
 		j.cur.at = j.pos
 		j.fill.to(next)
 	}

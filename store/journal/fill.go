@@ -16,9 +16,10 @@ var zeros [fillChunk]byte
 // metadata of the file. It has a file handle of its own: Linux tells a failed
 // write-back once to each handle, and the committer must not miss it.
 type filler struct {
-	filled atomic.Int64 // the file has content up to here
-	want   atomic.Int64 // and shall have up to here
-	signal chan struct{}
+	filled   atomic.Int64 // the file has content up to here
+	want     atomic.Int64 // and shall have up to here
+	reserved atomic.Int64 // but not beyond this
+	signal   chan struct{}
 
 	mu     sync.Mutex // held while zeros are written: none go where records went
 	seg    *segment   // nil: nothing is to be filled
@@ -42,6 +43,7 @@ func (f *filler) to(seg *segment) {
 	if seg != nil {
 		f.filled.Store(recordsStart)
 		f.want.Store(recordsStart + f.ahead)
+		f.reserved.Store(0)
 	}
 }
 
@@ -112,16 +114,7 @@ func (j *Journal) fillSome() (more bool, err error) {
 			return false, serr
 		}
 	}
-	full := noSpace(err)
-	if err != nil && !full {
-		return false, err
-	}
-	j.mu.Lock()
-	if n > 0 || full {
-		j.full = full
-	}
-	j.mu.Unlock()
-	return n > 0 && !full, nil
+	return n > 0, err
 }
 
 func (j *Journal) fillChunk() (int, error) {
@@ -143,7 +136,7 @@ func (j *Journal) fillChunk() (int, error) {
 		f.own, f.number = own, f.seg.Number
 	}
 	at := f.filled.Load()
-	n := min(fillChunk, min(f.want.Load(), j.o.SegmentSize+fillChunk)-at)
+	n := min(fillChunk, min(f.want.Load(), f.reserved.Load(), j.o.SegmentSize+fillChunk)-at)
 	if n <= 0 {
 		return 0, nil
 	}

@@ -26,6 +26,9 @@ type File interface {
 	io.Closer
 	Size() (int64, error)
 	Truncate(size int64) error
+	// Reserve gives the file disk space that later writes will need, without changing
+	// its length; ENOSPC when there is none.
+	Reserve(off, n int64) error
 	Fdatasync() error // content and length survive power loss
 	// Forget drops what the system holds in memory of the file, where it can: after
 	// a failed sync the memory may show what the disk never got.
@@ -80,6 +83,14 @@ func (f osFile) Fdatasync() error {
 		return &fs.PathError{Op: "fdatasync", Path: f.Name(), Err: err}
 	}
 	return nil
+}
+
+func (f osFile) Reserve(off, n int64) error {
+	err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, off, n)
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
+		return nil // the file system cannot: a full disk is then a failed write
+	}
+	return err
 }
 
 func (f osFile) Forget() error {

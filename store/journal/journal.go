@@ -107,7 +107,7 @@ type Journal struct {
 	large    int       // bodies of several frames under way: they end in their segment
 	rotate   bool      // seg is full
 	rotating bool      // the committer is making a new segment
-	full     bool      // zero-filling met the end of the disk
+	reserved int64     // seg has disk space up to here
 	closing  bool
 	hooks    []func([]Record)
 	err      error

@@ -138,6 +138,9 @@ func (s *segments) create(h segmentHeader) (*segment, error) {
 	}
 	if err := s.start(f, &h); err != nil {
 		f.Close()
+		if noSpace(err) {
+			return nil, errors.Join(ErrFull, s.o.FS.Remove(path))
+		}
 		return nil, err
 	}
 	seg := &segment{segmentHeader: h, f: f, aead: aead, keyID: keyIDOf(h.Salt[:])}
