@@ -169,13 +169,15 @@ func (h *diskHandle) WriteAt(p []byte, off int64) (int, error) {
 // space takes octets of the disk so that the file can be size octets long.
 func (h *diskHandle) space(size int64) error {
 	more := size - max(h.f.reserved, int64(len(h.f.cached)))
-	if h.d.room < 0 || more <= 0 {
+	if more <= 0 {
 		return nil
 	}
-	if more > h.d.room {
-		return syscall.ENOSPC
+	if h.d.room >= 0 {
+		if more > h.d.room {
+			return syscall.ENOSPC
+		}
+		h.d.room -= more
 	}
-	h.d.room -= more
 	h.f.reserved = size
 	return nil
 }
