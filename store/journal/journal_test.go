@@ -180,6 +180,7 @@ func TestPowerLoss(t *testing.T) {
 			}
 			d.failSyncs(errIO) // from this instant on nothing becomes durable
 			wg.Wait()
+			j.Close() // ends its goroutines, as the end of the process does
 			d.failSyncs(nil)
 			d.losePower()
 		}
