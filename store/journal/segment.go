@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -172,6 +173,8 @@ func readHeader(f File) (segmentHeader, error) {
 		n, err := f.ReadAt(b[:], off)
 		if n == len(b) {
 			err = nil
+		} else if errors.Is(err, io.EOF) {
+			err = fmt.Errorf("%w: a segment ends in its header", ErrDamaged)
 		}
 		var h segmentHeader
 		if err == nil {
