@@ -42,6 +42,9 @@ type directory struct {
 	// an account whose INBOX the engine makes when it is first needed.
 	onAccount func(ctx context.Context, accounts []store.Account) error
 
+	alive  func() error // nil while the engine has not failed
+	onFail func(error)  // a commit failed: the engine has failed
+
 	change sync.Mutex // held by whoever changes anything
 	mu     sync.RWMutex
 	people people
@@ -64,6 +67,7 @@ func openDirectory(path string, key *seal.DataKey, clock func() time.Time, shard
 	if err != nil {
 		return nil, fmt.Errorf("directory: %w", err)
 	}
+	db.MaxBatchDelay = 2 * time.Millisecond
 	d := &directory{db: db, key: key, clock: clock, shards: shards}
 	d.logins.init()
 	err = db.Update(func(tx *bbolt.Tx) error {

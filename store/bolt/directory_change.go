@@ -230,13 +230,35 @@ func (d *directory) AddAlias(_ context.Context, by store.Actor, a store.Alias) e
 
 // commit makes a change durable, then visible. The caller holds d.change.
 func (d *directory) commit(write func(*bbolt.Tx) error, show func(*people)) error {
-	if err := d.db.Update(write); err != nil {
+	if err := d.durably(d.db.Update, write); err != nil {
 		return fmt.Errorf("directory: %w", err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	show(&d.people)
 	return nil
+}
+
+// durably writes by db.Update or db.Batch. When the commit itself fails the engine has:
+// what the disk has is known only after a new start.
+func (d *directory) durably(by func(func(*bbolt.Tx) error) error, write func(*bbolt.Tx) error) error {
+	if d.alive != nil {
+		if err := d.alive(); err != nil {
+			return err
+		}
+	}
+	var refused error
+	err := by(func(tx *bbolt.Tx) error {
+		refused = write(tx)
+		return refused
+	})
+	if err != nil && refused == nil {
+		if d.onFail != nil {
+			d.onFail(fmt.Errorf("directory: %w", err))
+		}
+		return store.ErrFailed
+	}
+	return err
 }
 
 // Agencies are those that the actor may see.

@@ -121,3 +121,11 @@ func writeDurably(path string, b []byte) error {
 	}
 	return errors.Join(d.Sync(), d.Close())
 }
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -54,7 +54,7 @@ func (d *directory) AddIncident(_ context.Context, in store.Incident) (string, e
 		in.State = "open"
 	}
 	var id string
-	err := d.db.Batch(func(tx *bbolt.Tx) error { // may run twice: it begins anew each time
+	err := d.durably(d.db.Batch, func(tx *bbolt.Tx) error { // may run twice: it begins anew each time
 		ids, err := tx.CreateBucketIfNotExists(bucketIncidentIDs)
 		if err != nil {
 			return err

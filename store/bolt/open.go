@@ -120,6 +120,7 @@ func (e *Engine) openFiles() error {
 		return err
 	}
 	e.directory.onAccount = e.makeAccounts
+	e.directory.alive, e.directory.onFail = e.alive, e.fail
 	for i := range e.o.Shards {
 		label := fmt.Sprintf("mail-%02d", i)
 		s := &shard{index: uint8(i), log: e.log, views: make(map[uint64]*view)}
@@ -154,6 +155,11 @@ func (e *Engine) openJournal(l store.Lane, name string) (*journal.Journal, error
 	dir := filepath.Join(e.o.Dir, "journal", name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
+	}
+	for _, d := range []string{filepath.Dir(dir), e.o.Dir} { // names of new directories survive power loss
+		if err := syncDir(d); err != nil {
+			return nil, err
+		}
 	}
 	return journal.Open(journal.Options{
 		Dir:    dir,

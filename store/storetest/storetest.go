@@ -52,6 +52,12 @@ var promises = []struct {
 	{"subscriptions outlive their mailbox", subscriptionsStay},
 	{"new accounts have their mailboxes", accountMailboxes},
 	{"counters are those of the rows", countersTrue},
+	{"a login needs the right password, the newest or one in rotation", loginsChecked},
+	{"SCRAM keys do not tell who exists", scramHidesWhoExists},
+	{"an address leads to its account through aliases and subaddresses", addressesResolve},
+	{"the directory changes for those who may, and never twice", directoryGuarded},
+	{"accounts are made together, all or none", accountsTogether},
+	{"incidents are kept, numbered, and shown to their agency alone", incidentsKept},
 }
 
 // Run proves the engine that open makes. The same dir again is a restart.
