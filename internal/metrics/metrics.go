@@ -1,0 +1,101 @@
+// Package metrics counts, for Prometheus, and answers /metrics and /healthz.
+package metrics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics are the suite's numbers.
+type Metrics struct {
+	registry *prometheus.Registry
+	replies  *prometheus.CounterVec
+	verdicts *prometheus.CounterVec
+}
+
+// Gauges are read whenever somebody asks.
+type Gauges struct {
+	LagRecords, LagOctets, LagSeconds func() float64
+	Queue                             func() float64
+	Sessions                          func() map[string]int // by kind of listener
+}
+
+// New makes the registry.
+func New(g Gauges) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		replies: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sampul_smtp_replies_total", Help: "Replies to SMTP clients, by listener and code.",
+		}, []string{"listener", "code", "enhanced"}),
+		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sampul_verdicts_total", Help: "Verdicts of the policy engine.",
+		}, []string{"listener", "direction", "class", "action"}),
+	}
+	gauge := func(name, help string, f func() float64) {
+		if f != nil {
+			m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
+		}
+	}
+	gauge("sampul_lag_records", "Accepted records that are not filed yet.", g.LagRecords)
+	gauge("sampul_lag_octets", "Octets of accepted records that are not filed yet.", g.LagOctets)
+	gauge("sampul_lag_seconds", "Age of the oldest accepted record that is not filed yet.", g.LagSeconds)
+	gauge("sampul_queue_messages", "Messages that wait for recipients elsewhere.", g.Queue)
+	m.registry.MustRegister(m.replies, m.verdicts, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if g.Sessions != nil {
+		m.registry.MustRegister(sessions{g.Sessions})
+	}
+	return m
+}
+
+var sessionsDesc = prometheus.NewDesc("sampul_sessions", "Connections now, by kind of listener.", []string{"listener"}, nil)
+
+type sessions struct{ now func() map[string]int }
+
+func (s sessions) Describe(c chan<- *prometheus.Desc) { c <- sessionsDesc }
+
+func (s sessions) Collect(c chan<- prometheus.Metric) {
+	for kind, n := range s.now() {
+		c <- prometheus.MustNewConstMetric(sessionsDesc, prometheus.GaugeValue, float64(n), kind)
+	}
+}
+
+// Replied counts an SMTP reply.
+func (m *Metrics) Replied(listener string, code int, enhanced string) {
+	m.replies.WithLabelValues(listener, strconv.Itoa(code), enhanced).Inc()
+}
+
+// Judged counts a verdict.
+func (m *Metrics) Judged(listener, direction, class, action string) {
+	m.verdicts.WithLabelValues(listener, direction, class, action).Inc()
+}
+
+// Serve answers until ctx is over: /metrics, and /healthz, which is 503 with a sentence
+// when healthy gives an error.
+func (m *Metrics) Serve(ctx context.Context, ln net.Listener, healthy func() error) error {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := healthy(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: time.Minute}
+	stop := context.AfterFunc(ctx, func() { srv.Close() })
+	defer stop()
+	if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
