@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"sampul/store"
+)
+
+// The administrators' interface is one call: POST /do/NAME with the arguments as JSON.
+// The answer is lines: any number of items, then one that says that it is over or what
+// went wrong. A line that is missing means that the server went away.
+type line struct {
+	Item  json.RawMessage `json:"item,omitempty"`
+	Error *errorBody      `json:"error,omitempty"`
+	Over  bool            `json:"over,omitempty"`
+}
+
+// An operation is what the other side of the socket does.
+type operation func(ctx context.Context, st store.Store, args json.RawMessage, emit func(any) error) error
+
+// op gives an operation its arguments.
+func op[A any](f func(ctx context.Context, st store.Store, args A, emit func(any) error) error) operation {
+	return func(ctx context.Context, st store.Store, raw json.RawMessage, emit func(any) error) error {
+		var args A
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&args); err != nil {
+			return usagef("arguments: %w", err)
+		}
+		return f(ctx, st, args, emit)
+	}
+}
+
+// adminHandler answers as the operator: whoever reaches the socket is its owner.
+func adminHandler(st store.Store) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /do/{name}", func(w http.ResponseWriter, r *http.Request) {
+		do, ok := operations[r.PathValue("name")]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		args, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		err = do(r.Context(), st, args, func(v any) error {
+			b, err := json.Marshal(v)
+			if err != nil {
+				return err
+			}
+			return writeLine(w, line{Item: b})
+		})
+		if err != nil {
+			f := classify(err)
+			writeLine(w, line{Error: &errorBody{Code: f.code, Message: err.Error(), Exit: f.exit}})
+			return
+		}
+		writeLine(w, line{Over: true})
+	})
+	return mux
+}
+
+// A client makes calls.
+type client struct {
+	transport http.RoundTripper
+	close     func() error
+}
+
+// call runs an operation and hands each item to f.
+func (c *client) call(ctx context.Context, name string, args any, f func(json.RawMessage) error) error {
+	b, err := json.Marshal(args)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://sampul/do/"+name, bytes.NewReader(b))
+	if err != nil {
+		return err
+	}
+	res, err := c.transport.RoundTrip(req)
+	if err != nil {
+		return &fault{5, "unreachable", err}
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("the server does not know %s: is it of another version? (%s)", name, res.Status)
+	}
+	d := json.NewDecoder(res.Body)
+	for {
+		var l line
+		if err := d.Decode(&l); err != nil {
+			return &fault{5, "unreachable", fmt.Errorf("the server went away before it was done: %w", err)}
+		}
+		switch {
+		case l.Error != nil:
+			return &fault{l.Error.Exit, l.Error.Code, errors.New(l.Error.Message)}
+		case l.Over:
+			return nil
+		}
+		if err := f(l.Item); err != nil {
+			return err
+		}
+	}
+}
+
+// direct is a transport without a network: the handler in this process.
+type direct struct{ h http.Handler }
+
+func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
+	pr, pw := io.Pipe()
+	w := &pipeWriter{header: http.Header{}, w: pw, status: make(chan int, 1)}
+	go func() {
+		d.h.ServeHTTP(w, r)
+		w.WriteHeader(http.StatusOK)
+		pw.Close()
+	}()
+	return &http.Response{StatusCode: <-w.status, Status: "", Header: w.header, Body: pr, Request: r}, nil
+}
+
+type pipeWriter struct {
+	header http.Header
+	w      *io.PipeWriter
+	status chan int
+	told   bool
+}
+
+func (p *pipeWriter) Header() http.Header { return p.header }
+
+func (p *pipeWriter) WriteHeader(code int) {
+	if !p.told {
+		p.told = true
+		p.status <- code
+	}
+}
+
+func (p *pipeWriter) Write(b []byte) (int, error) {
+	p.WriteHeader(http.StatusOK)
+	return p.w.Write(b)
+}

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sampul/internal/config"
+	"sampul/internal/seal"
+	"sampul/internal/tlsfiles"
+)
+
+type demoOptions struct {
+	base     int
+	officers int
+	ready    string
+	plain    bool
+}
+
+// demoReady is what --json prints, on one line, once everything answers.
+type demoReady struct {
+	Ready           bool          `json:"ready"`
+	PID             int           `json:"pid"`
+	MX              string        `json:"mx"`
+	Submission      string        `json:"submission"`
+	Submissions     string        `json:"submissions"`
+	IMAP            string        `json:"imap"`
+	IMAPS           string        `json:"imaps"`
+	Admin           string        `json:"admin"`
+	CAFile          string        `json:"ca_file"`
+	DataDir         string        `json:"data_dir"`
+	LocalDomains    []string      `json:"local_domains"`
+	Accounts        []demoAccount `json:"accounts"`
+	Application     demoAccount   `json:"application"`
+	OfficerPassword string        `json:"officer_password,omitempty"`
+}
+
+type demoAccount struct {
+	Address  string `json:"address"`
+	Password string `json:"password"`
+	Agency   string `json:"agency,omitempty"`
+}
+
+func demoCommand(t *target) *cobra.Command {
+	var o demoOptions
+	c := &cobra.Command{Use: "demo", Short: "Run a whole suite on loopback, with two agencies and commands to try", Args: cobra.NoArgs,
+		Long: `Demo starts a whole suite on loopback: two agencies, a few officers, an application,
+a certificate authority of its own. Without --dir everything is gone when it ends; with
+--dir the next start takes the data up again.`,
+		RunE: func(c *cobra.Command, _ []string) error { return demo(c, t, o) }}
+	f := c.Flags()
+	f.IntVar(&o.base, "base-port", 20000, "ports are base+25, +587, +465, +143, +993")
+	f.IntVar(&o.officers, "officers", 0, "so many officers more: officer0000@agensi-a.test and on")
+	f.StringVar(&o.ready, "ready-file", "", "write the JSON to this `file` too, once all is ready")
+	f.BoolVar(&o.plain, "plaintext-login", false, "allow logins without TLS, for measuring")
+	return c
+}
+
+func (o *demoOptions) check(t *target) error {
+	switch {
+	case t.config != "":
+		return usagef("demo makes its own configuration: give --dir, not --config")
+	case o.base < 1 || o.base+993 > 65535:
+		return usagef("--base-port: between 1 and %d", 65535-993)
+	case o.officers < 0 || o.officers > 100_000:
+		return usagef("--officers: between 0 and 100000")
+	}
+	return nil
+}
+
+func demo(c *cobra.Command, t *target, o demoOptions) (err error) {
+	if err := o.check(t); err != nil {
+		return err
+	}
+	dir := t.dir
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "sampul-demo-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
+	cfg, ca, err := demoConfig(dir, o)
+	if err != nil {
+		return err
+	}
+	log := newLog(c.ErrOrStderr(), cfg.Log)
+	s, err := openSuite(c.Context(), cfg, log)
+	if err != nil {
+		return err
+	}
+	s.noLimit = true
+	out, err := settle(c.Context(), s, dir, o)
+	if err == nil {
+		err = s.start(c.Context())
+	}
+	if err != nil {
+		return errors.Join(err, s.close())
+	}
+	out.describe(s, ca)
+	if err := announce(c.OutOrStdout(), t.json, o.ready, out); err != nil {
+		return errors.Join(err, s.close())
+	}
+	return s.wait(c.Context())
+}
+
+// demoConfig makes key, certificates and configuration inside dir.
+func demoConfig(dir string, o demoOptions) (*config.Config, string, error) {
+	certs := filepath.Join(dir, "tls")
+	if err := os.MkdirAll(certs, 0o700); err != nil {
+		return nil, "", err
+	}
+	key := filepath.Join(dir, demoKeyName)
+	if _, err := seal.EnsureKeyFile(key); err != nil {
+		return nil, "", err
+	}
+	ca, cert, certKey, err := tlsfiles.Authority(certs, time.Now(), "mail.agensi-a.test", "localhost", "127.0.0.1", "::1")
+	if err != nil {
+		return nil, "", err
+	}
+	cfg := &config.Config{
+		Hostname: "mail.agensi-a.test", DataDir: dir, KeyFile: key, Postmaster: "postmaster@agensi-a.test",
+		GovDomains: []string{"*.gov.my"}, MaxMessage: 40 << 20,
+		Log: config.Log{Format: "text", Level: "info"}, TLS: config.TLS{Cert: cert, Key: certKey},
+	}
+	for _, l := range []struct {
+		kind string
+		port int
+	}{{"mx", 25}, {"submission", 587}, {"submissions", 465}, {"imap", 143}, {"imaps", 993}} {
+		cfg.Listeners = append(cfg.Listeners, config.Listener{
+			Kind: l.kind, Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(o.base+l.port)), PlaintextLogin: o.plain,
+		})
+	}
+	return cfg, ca, nil
+}
+
+// describe adds where everything is.
+func (d *demoReady) describe(s *suite, ca string) {
+	d.Ready, d.PID, d.CAFile, d.DataDir = true, os.Getpid(), ca, s.cfg.DataDir
+	d.Admin = filepath.Join(s.cfg.DataDir, socketName)
+	for i, to := range []*string{&d.MX, &d.Submission, &d.Submissions, &d.IMAP, &d.IMAPS} {
+		*to = s.bound[i].Addr().String()
+	}
+}
+
+// announce prints what a script or a person needs.
+func announce(w io.Writer, asJSON bool, readyFile string, d *demoReady) error {
+	if readyFile != "" {
+		if err := writeReady(readyFile, d); err != nil {
+			return err
+		}
+	}
+	if asJSON {
+		return writeLine(w, d)
+	}
+	a, b := d.Accounts[0], d.Accounts[1]
+	_, err := fmt.Fprintf(w, `Sampul runs. Nothing leaves this machine: %[1]s.
+
+  MX          %[2]s        IMAP   %[5]s  (STARTTLS)
+  submission  %[3]s  (STARTTLS)   IMAPS  %[6]s
+  submissions %[4]s
+
+  %[7]s  password  %[8]s
+  %[9]s  password  %[10]s
+
+Send a message as another server would, then read it:
+
+  swaks --server %[2]s --from orang@luar.test --to %[7]s --header 'Subject: Mesyuarat'
+  curl --cacert %[11]s --url 'imaps://%[6]s/INBOX;MAILINDEX=1' -u '%[7]s:%[8]s'
+
+Send one officer a message from another:
+
+  swaks --server %[3]s -tls --auth-user %[9]s --auth-password '%[10]s' --from %[9]s --to %[7]s
+
+Now one that is marked as an official secret. It is refused, and recorded:
+
+  swaks --server %[2]s --from orang@luar.test --to %[7]s --header 'Subject: [RAHSIA] Mesyuarat'
+  go run ./cmd/sampul incident list --dir %[12]s
+
+Ctrl-C ends it.
+`, outboundNote, d.MX, d.Submission, d.Submissions, d.IMAP, d.IMAPS,
+		a.Address, a.Password, b.Address, b.Password, d.CAFile, d.DataDir)
+	return err
+}
+
+// writeReady lets nobody read half of it.
+func writeReady(path string, d *demoReady) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".ready-")
+	if err != nil {
+		return err
+	}
+	err = errors.Join(writeLine(f, d), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}
+
+// settle makes the demo's agencies and people, those that are not there yet.
+func settle(ctx context.Context, s *suite, dir string, o demoOptions) (*demoReady, error) {
+	d := &demoDirectory{ctx: ctx, st: s.store}
+	secrets, err := loadSecrets(filepath.Join(dir, "demo-passwords.json"))
+	if err != nil {
+		return nil, err
+	}
+	out := &demoReady{LocalDomains: []string{"agensi-a.test", "agensi-b.test"}}
+	for _, domain := range out.LocalDomains {
+		d.agency(domain)
+	}
+	for _, a := range demoAccounts {
+		d.account(a, secrets.Password[a.Address])
+		acct := demoAccount{a.Address, secrets.Password[a.Address], a.Agency}
+		if a.Kind == "application" {
+			out.Application = acct
+		} else {
+			out.Accounts = append(out.Accounts, acct)
+		}
+	}
+	for alias, to := range demoAliases {
+		d.alias(alias, to)
+	}
+	if o.officers > 0 {
+		out.OfficerPassword = secrets.Officers
+		for _, address := range d.officers(o.officers, secrets.Officers) {
+			out.Accounts = append(out.Accounts, demoAccount{address, secrets.Officers, "agensi-a"})
+		}
+	}
+	return out, d.err
+}

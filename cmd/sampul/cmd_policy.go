@@ -1,0 +1,112 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"sampul/policy"
+)
+
+// policyLine is one file's verdict.
+type policyLine struct {
+	File      string           `json:"file"`
+	Class     string           `json:"class"`
+	Action    string           `json:"action"`
+	Suspicion string           `json:"suspicion,omitempty"`
+	Evidence  []policyEvidence `json:"evidence"`
+	Unread    []string         `json:"unread,omitempty"`
+}
+
+type policyEvidence struct {
+	Part  string `json:"part"`
+	Where string `json:"where"`
+	Rule  string `json:"rule"`
+	Class string `json:"class"`
+	Why   string `json:"why,omitempty"`
+}
+
+func policyCommand(t *target) *cobra.Command {
+	var direction, agency string
+	var tsv bool
+	check := &cobra.Command{Use: "check FILE...", Short: "Say which class is marked on messages, and what would follow", Args: cobra.MinimumNArgs(1),
+		Long: `Check judges each file as the servers would judge it as a message. Nothing is stored or
+recorded, and no server is needed. Exit code 1 when a file would not be delivered.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			d := policy.Direction(direction)
+			if !slices.Contains(policy.Directions, d) {
+				return usagef("--direction: one of %v, not %q", policy.Directions, direction)
+			}
+			e := policy.New(policy.Options{})
+			var refused bool
+			var errs []error
+			for _, name := range args {
+				v, err := checkFile(c, e, name, d, agency)
+				if err != nil {
+					errs = append(errs, err)
+					continue
+				}
+				refused = refused || v.Action > policy.Tag
+				if err := printVerdict(c.OutOrStdout(), t.json, tsv, name, v); err != nil {
+					return err
+				}
+			}
+			if len(errs) == 0 && refused {
+				return errFinding
+			}
+			return errors.Join(errs...)
+		}}
+	check.Flags().StringVar(&direction, "direction", "internal", "the way it takes: internal, agency, out, in-gov, in, relay")
+	check.Flags().StringVar(&agency, "agency", "", "the `agency` whose settings count")
+	check.Flags().BoolVar(&tsv, "tsv", false, "print file and class with a tab between")
+	return group("policy", "The gate that classified mail does not pass", check)
+}
+
+func checkFile(c *cobra.Command, e *policy.Engine, name string, d policy.Direction, agency string) (*policy.Verdict, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !fi.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a file", name)
+	}
+	v, err := e.CheckFile(c.Context(), name, d, agency, f, fi.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return v, nil
+}
+
+func printVerdict(w io.Writer, asJSON, tsv bool, name string, v *policy.Verdict) error {
+	if tsv {
+		_, err := fmt.Fprintf(w, "%s\t%s\n", name, v.Class)
+		return err
+	}
+	l := policyLine{File: name, Class: v.Class.String(), Action: v.Action.String(), Evidence: []policyEvidence{}, Unread: v.Unread}
+	if v.Suspicion != policy.Terbuka {
+		l.Suspicion = v.Suspicion.String()
+	}
+	for _, ev := range v.Evidence {
+		l.Evidence = append(l.Evidence, policyEvidence{ev.Path, ev.Where, ev.Rule, ev.Class.String(), ev.Why})
+	}
+	if asJSON {
+		return writeLine(w, l)
+	}
+	fmt.Fprintf(w, "%s: %s, %s\n", name, l.Class, l.Action)
+	for _, ev := range l.Evidence {
+		fmt.Fprintf(w, "  %s in %s, %s (%s) %s\n", ev.Class, ev.Part, ev.Where, ev.Rule, ev.Why)
+	}
+	for _, u := range l.Unread {
+		fmt.Fprintf(w, "  not read: %s\n", u)
+	}
+	return nil
+}

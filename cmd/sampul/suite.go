@@ -1,0 +1,296 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"sampul/imapd"
+	"sampul/internal/config"
+	"sampul/internal/guard"
+	"sampul/internal/metrics"
+	"sampul/internal/spool"
+	"sampul/internal/tlsfiles"
+	"sampul/mta/smtpin"
+	"sampul/policy"
+	"sampul/store"
+	"sampul/store/bolt"
+)
+
+const (
+	inMemory     = 256 << 10 // longer messages under judgement go to a sealed work file
+	drainTime    = 20 * time.Second
+	perNetwork   = 200
+	outboundNote = "delivery to other servers is off in this version: mail for other domains waits in the queue"
+)
+
+// A server is what a listener runs.
+type server interface {
+	Serve(ctx context.Context, ln net.Listener) error
+	Shutdown(ctx context.Context) error
+}
+
+// A suite is everything that runs.
+type suite struct {
+	cfg     *config.Config
+	log     *slog.Logger
+	store   *bolt.Engine
+	work    *spool.Area
+	judge   *judge
+	metrics *metrics.Metrics
+	guard   *guard.Guard
+	noLimit bool // the demo: no limits for a network
+
+	certs   map[config.TLS]*tlsfiles.Files
+	servers []server
+	bound   []net.Listener
+	admin   *http.Server
+	running sync.WaitGroup
+	failed  chan error
+	stop    context.CancelFunc
+}
+
+// judge counts verdicts on their way.
+type judge struct {
+	*policy.Engine
+	judged func(listener, direction, class, action string)
+}
+
+// Judge is the engine's.
+func (j *judge) Judge(ctx context.Context, m *policy.Mail) (*policy.Verdict, error) {
+	v, err := j.Engine.Judge(ctx, m)
+	if err == nil && j.judged != nil {
+		j.judged(m.Listener, string(v.Direction), v.Class.String(), v.Action.String())
+	}
+	return v, err
+}
+
+// openSuite opens the store and all that does not listen yet.
+func openSuite(ctx context.Context, cfg *config.Config, log *slog.Logger) (*suite, error) {
+	s := &suite{cfg: cfg, log: log, guard: guard.New(time.Now), certs: map[config.TLS]*tlsfiles.Files{}, failed: make(chan error, 1)}
+	var err error
+	if s.work, err = spool.New(os.TempDir(), inMemory); err != nil {
+		return nil, err
+	}
+	s.store, err = bolt.Open(ctx, bolt.Options{Dir: cfg.DataDir, KeyFile: cfg.KeyFile, Log: log})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", cfg.DataDir, err)
+	}
+	s.judge = &judge{Engine: policy.New(policy.Options{
+		Recorder:   s.store,
+		GovDomains: cfg.GovDomains,
+		Guidance:   func(string) string { return cfg.Guidance },
+		Log:        log,
+		Lookup: func(ctx context.Context, address string) (string, bool) {
+			r, err := s.store.Resolve(ctx, address)
+			return r.Agency, err == nil && r.Local
+		},
+	})}
+	s.metrics = metrics.New(s.gauges())
+	s.judge.judged = s.metrics.Judged
+	return s, nil
+}
+
+func (s *suite) gauges() metrics.Gauges {
+	lag := func(pick func(int, int64, time.Duration) float64) func() float64 {
+		return func() float64 { return pick(s.store.Lag()) }
+	}
+	return metrics.Gauges{
+		LagRecords: lag(func(n int, _ int64, _ time.Duration) float64 { return float64(n) }),
+		LagOctets:  lag(func(_ int, n int64, _ time.Duration) float64 { return float64(n) }),
+		LagSeconds: lag(func(_ int, _ int64, d time.Duration) float64 { return d.Seconds() }),
+		Queue: func() float64 {
+			n, err := s.store.QueueLen(context.Background())
+			if err != nil {
+				return -1
+			}
+			return float64(n)
+		},
+	}
+}
+
+// start binds every address, then serves. An address that is taken stops all.
+func (s *suite) start(ctx context.Context) (err error) {
+	ctx, s.stop = context.WithCancel(ctx)
+	defer func() {
+		if err != nil {
+			for _, ln := range s.bound {
+				ln.Close()
+			}
+		}
+	}()
+	for i := range s.cfg.Listeners {
+		l := &s.cfg.Listeners[i]
+		srv, err := s.server(l)
+		if err != nil {
+			return fmt.Errorf("listener %d (%s): %w", i+1, l.Kind, err)
+		}
+		ln, err := net.Listen("tcp", l.Address)
+		if err != nil {
+			return fmt.Errorf("listener %d (%s): %w", i+1, l.Kind, err)
+		}
+		s.servers = append(s.servers, srv)
+		s.bound = append(s.bound, ln)
+	}
+	if err := s.startAdmin(); err != nil {
+		return err
+	}
+	if s.cfg.HTTP != "" {
+		ln, err := net.Listen("tcp", s.cfg.HTTP)
+		if err != nil {
+			return fmt.Errorf("http: %w", err)
+		}
+		s.run(func() error { return s.metrics.Serve(ctx, ln, s.healthy) })
+	}
+	for i, srv := range s.servers {
+		ln := s.bound[i]
+		s.run(func() error { return srv.Serve(ctx, ln) })
+		s.log.Info("listening", "kind", s.cfg.Listeners[i].Kind, "address", ln.Addr().String())
+	}
+	return nil
+}
+
+func (s *suite) run(f func() error) {
+	s.running.Go(func() {
+		if err := f(); err != nil {
+			select {
+			case s.failed <- err:
+			default:
+			}
+		}
+	})
+}
+
+func (s *suite) healthy() error {
+	if err := s.store.Err(); err != nil {
+		return err
+	}
+	return s.store.Ready(store.LanePeople)
+}
+
+// server makes what a listener runs.
+func (s *suite) server(l *config.Listener) (server, error) {
+	tc, err := s.tls(l)
+	if err != nil {
+		return nil, err
+	}
+	size := int64(s.cfg.MaxMessage)
+	if l.MaxMessage > 0 {
+		size = int64(l.MaxMessage)
+	}
+	limit := perNetwork
+	if l.MaxPerNetwork > 0 {
+		limit = l.MaxPerNetwork
+	}
+	conns := guard.NewConns(limit)
+	if s.noLimit {
+		conns = nil
+	}
+	if l.IMAP() {
+		return imapd.New(imapd.Config{
+			Kind: imapd.Kind(l.Kind), Hostname: s.cfg.Hostname, TLS: tc, AllowPlaintextAuth: l.PlaintextLogin,
+			MaxMessage: size, MaxConnections: l.MaxConnections, Idle: time.Duration(l.Idle),
+		}, imapd.Deps{Store: s.store, Judge: s.judge, Spool: s.work, Guard: s.guard, Conns: conns, Log: s.log}), nil
+	}
+	return smtpin.New(smtpin.Config{
+		Kind: smtpin.Kind(l.Kind), Hostname: s.cfg.Hostname, Postmaster: s.cfg.Postmaster, TLS: tc,
+		AllowPlaintextAuth: l.PlaintextLogin, MaxSize: size, MaxRecipients: l.MaxRecipients,
+		MaxConnections: l.MaxConnections, BareCR: smtpin.LineEnds(l.BareCR), BareLF: smtpin.LineEnds(l.BareLF),
+		Idle: time.Duration(l.Idle), MinRate: int64(l.MinRate),
+	}, smtpin.Deps{
+		Store: s.store, Judge: s.judge, Spool: s.work, Guard: s.guard, Conns: conns, Log: s.log,
+		Replied: func(k smtpin.Kind, code int, enhanced string) { s.metrics.Replied(string(k), code, enhanced) },
+	}), nil
+}
+
+func (s *suite) tls(l *config.Listener) (*tls.Config, error) {
+	c := l.Cert(s.cfg.TLS)
+	if c.Cert == "" {
+		return nil, nil
+	}
+	f := s.certs[c]
+	if f == nil {
+		var err error
+		if f, err = tlsfiles.Load(c.Cert, c.Key, time.Now, s.log); err != nil {
+			return nil, err
+		}
+		s.certs[c] = f
+	}
+	return f.Config(), nil
+}
+
+// startAdmin opens the administrators' socket: the data directory is ours alone, so a
+// socket that is there was left by a process that died.
+func (s *suite) startAdmin() error {
+	path, release, err := socketPath(s.cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		return fmt.Errorf("admin: %w", err)
+	}
+	ln.(*net.UnixListener).SetUnlinkOnClose(false) // path may be of this moment only
+	if err := os.Chmod(path, 0o600); err != nil {
+		return err
+	}
+	s.admin = &http.Server{Handler: adminHandler(s.store), ReadHeaderTimeout: 10 * time.Second}
+	s.run(func() error {
+		if err := s.admin.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	return nil
+}
+
+// wait serves until ctx is over or something fails for good, then drains: sessions end
+// with 421 or BYE, what was accepted is filed.
+func (s *suite) wait(ctx context.Context) error {
+	var err error
+	select {
+	case <-ctx.Done():
+		s.log.Info("stopping: sessions end, what was accepted is filed")
+	case <-s.store.Failed():
+		// A client must not hear anything more that depends on what the disk may not have.
+		return &fault{1, "failed", fmt.Errorf("%w; the next start reads again what the disk has", s.store.Err())}
+	case err = <-s.failed:
+		s.log.Error("a listener failed", "err", err)
+	}
+	return errors.Join(err, s.close())
+}
+
+func (s *suite) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, srv := range s.servers {
+		wg.Go(func() { srv.Shutdown(ctx) })
+	}
+	wg.Wait()
+	if s.admin != nil {
+		s.admin.Shutdown(ctx)
+		os.Remove(filepath.Join(s.cfg.DataDir, socketName))
+	}
+	if s.stop != nil {
+		s.stop()
+	}
+	s.running.Wait()
+	err := s.store.Close()
+	if err == nil {
+		s.log.Info("stopped")
+	}
+	return err
+}
