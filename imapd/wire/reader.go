@@ -378,3 +378,21 @@ func (r *Reader) literal() ([]byte, error) {
 	}
 	return b, nil
 }
+
+// fillMore reads on behind what is in the buffer.
+func (r *Reader) fillMore() error {
+	if r.buf == nil || r.r == r.w {
+		return r.fill()
+	}
+	copy(*r.buf, (*r.buf)[r.r:r.w])
+	r.r, r.w = 0, r.w-r.r
+	n, err := r.src.Read((*r.buf)[r.w:])
+	r.w += n
+	if n > 0 {
+		return nil
+	}
+	if errors.Is(err, io.EOF) || err == nil {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}

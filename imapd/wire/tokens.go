@@ -373,3 +373,59 @@ func IsSyntax(err error) bool {
 	var l LimitError
 	return errors.As(err, &s) || errors.As(err, &l)
 }
+
+// Line reads a line that is no command (a response of AUTHENTICATE), without its end.
+func (r *Reader) Line(max int) (string, error) {
+	r.line, r.tailLen = 0, 0
+	var b []byte
+	for {
+		c, err := r.peek()
+		if err != nil {
+			return "", err
+		}
+		if len(b) > max {
+			return "", LimitError("the line is too long")
+		}
+		r.take(c)
+		if c == '\n' {
+			return strings.TrimSuffix(string(b), "\r"), nil
+		}
+		b = append(b, c)
+	}
+}
+
+// Keyword takes one of the words, and the space after it, if one of them comes next; ""
+// when none does. No word may be the beginning of an argument that is to be read.
+func (r *Reader) Keyword(words ...string) (string, error) {
+	for {
+		have := (*r.buf)[r.r:r.w]
+		for _, w := range words {
+			n := len(w)
+			if len(have) > n && strings.EqualFold(string(have[:n]), w) && have[n] == ' ' {
+				for range n + 1 {
+					if _, err := r.next(); err != nil {
+						return "", err
+					}
+				}
+				return w, nil
+			}
+		}
+		if !r.partOf(have, words) {
+			return "", nil
+		}
+		if err := r.fillMore(); err != nil {
+			return "", err
+		}
+	}
+}
+
+// partOf says whether have may still become one of words.
+func (r *Reader) partOf(have []byte, words []string) bool {
+	for _, w := range words {
+		w += " "
+		if len(have) < len(w) && strings.EqualFold(string(have), w[:len(have)]) {
+			return true
+		}
+	}
+	return false
+}
