@@ -1,0 +1,196 @@
+package extract
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"sampul/internal/message"
+)
+
+// markHeaders are fields that carry a class by agreement (classification.md section 3),
+// and those in which people write.
+var markHeaders = map[string]bool{
+	"x-klasifikasi": true, "x-mygov-peringkat": true, "x-protective-marking": true, "msip_labels": true,
+	"keywords": true, "comments": true, "x-classification": true, "x-klasifikasi-keselamatan": true,
+	"x-titus-classification": true, "x-peringkat": true, "classification": true,
+}
+
+// message reads headers and parts.
+func (w *walker) message(a at, x *message.Index, body io.ReaderAt) {
+	w.headers(a, &x.Parts[0])
+	if x.Opaque != "" {
+		w.gap(a, "message", TooMuch, "the message is past a limit: "+x.Opaque)
+	}
+	attachments := 0
+	for i := range x.Parts {
+		p := &x.Parts[i]
+		if p.Message && len(p.Children) > 0 {
+			w.headers(a.in("message"), &x.Parts[p.Children[0]])
+		}
+		if len(p.Children) > 0 {
+			continue
+		}
+		if w.err != nil || w.ctx.Err() != nil {
+			return
+		}
+		w.leaf(a, x, p, body, &attachments)
+	}
+}
+
+// leaf reads one part that holds no others.
+func (w *walker) leaf(a at, x *message.Index, p *message.Part, body io.ReaderAt, attachments *int) {
+	if p.End == p.BodyStart {
+		return
+	}
+	name := p.FileName()
+	attached := name != "" || p.Disposition == "attachment" || p.Type != "text" && p.Type != "multipart"
+	here := a
+	if attached {
+		*attachments++
+		title := fmt.Sprint("attachment ", *attachments)
+		if name != "" {
+			title += " " + quoted(name)
+		}
+		here = a.in(title)
+		w.name(here, name)
+	}
+	if w.locked(here, p) {
+		return
+	}
+	if !w.member(here) {
+		return
+	}
+	data, ok := w.content(here, p, body)
+	if !ok {
+		return
+	}
+	s := source{name: name, declared: p.Type + "/" + p.Subtype, charset: message.ParamValue(p.Params, "charset"), data: data}
+	if p.Type == "multipart" { // its boundary never came: what stands in it is text
+		s.declared, s.charset = "text/plain", ""
+	}
+	if p.Type == "text" && !attached && !looksLikeBinary(data) {
+		k := textKind(&s)
+		if k.name == "message" || k.name == "mbox" || k.name == "csv" { // a body is a body
+			k = kind{"text", readText}
+		}
+		w.guarded(here, k, &s)
+		return
+	}
+	w.file(here, s)
+}
+
+// looksLikeBinary is for a body that is declared text and is a document all the same.
+func looksLikeBinary(b []byte) bool { return !looksLikeText(b) || sniffedBinary(b) }
+
+func sniffedBinary(b []byte) bool {
+	for _, m := range magics {
+		if len(m.bytes) >= 4 && len(b) >= m.off+len(m.bytes) && string(b[m.off:m.off+len(m.bytes)]) == m.bytes {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *walker) guarded(a at, k kind, s *source) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.gap(a, k.name, Damaged, "the reader failed on it")
+		}
+	}()
+	k.read(w, a, s)
+}
+
+// locked knows parts that are encrypted by what they are declared to be: without the key
+// nothing else can be known of them.
+func (w *walker) locked(a at, p *message.Part) bool {
+	switch p.Type + "/" + p.Subtype {
+	case "application/pkcs7-mime", "application/x-pkcs7-mime":
+		if kind := strings.ToLower(message.ParamValue(p.Params, "smime-type")); kind == "signed-data" {
+			w.gap(a, "s/mime signed", Unread, "opaque signed data is not read yet")
+			return true
+		}
+		w.gap(a, "s/mime", Locked, "a message encrypted by S/MIME")
+		return true
+	case "application/pgp-encrypted":
+		w.gap(a, "pgp", Locked, "a message encrypted by PGP")
+		return true
+	}
+	return false
+}
+
+// content undoes the transfer encoding.
+func (w *walker) content(a at, p *message.Part, body io.ReaderAt) ([]byte, bool) {
+	size := p.End - p.BodyStart
+	raw := io.NewSectionReader(body, p.BodyStart, size)
+	if !w.spend(size) {
+		w.gap(a, "part", TooMuch, "more than can be looked at")
+		return nil, false
+	}
+	if p.Encoding == "" || p.Encoding == "7bit" || p.Encoding == "8bit" || p.Encoding == "binary" {
+		b := make([]byte, size)
+		if n, err := raw.ReadAt(b, 0); int64(n) < size {
+			w.err = errors.Join(errors.New("the message is shorter than its index says"), err)
+			return nil, false
+		}
+		return b, true
+	}
+	var buf bytes.Buffer
+	buf.Grow(int(min(size, 1<<20)))
+	if _, err := io.Copy(&buf, message.NewTransferDecoder(p.Encoding, raw)); err != nil {
+		w.err = err
+		return nil, false
+	}
+	return buf.Bytes(), true
+}
+
+// headers reads the fields that may carry a mark.
+func (w *walker) headers(a at, p *message.Part) {
+	out := w.part(at{"header", a.depth}, "headers")
+	if a.path != "" {
+		out = w.part(a.in("header"), "headers")
+	}
+	for i := range p.Fields {
+		f := &p.Fields[i]
+		name := strings.ToLower(f.Name)
+		switch {
+		case name == "subject" || name == "thread-topic":
+			out.add(Unit{Place: Subject, Where: "subject", Text: unfold(message.DecodeHeader(f.Value))})
+		case markHeaders[name]:
+			out.add(Unit{Place: HeaderField, Where: "header field " + f.Name, Text: f.Name + ": " + unfold(message.DecodeHeader(f.Value))})
+		}
+	}
+	out.end()
+}
+
+func unfold(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// readMail is a message as a file.
+func readMail(w *walker, a at, s *source) {
+	w.message(a, message.Parse(s.data), bytes.NewReader(s.data))
+}
+
+// readMbox is messages one after another.
+func readMbox(w *walker, a at, s *source) {
+	n := 0
+	for rest := s.data; len(rest) > 0; {
+		end := bytes.Index(rest[1:], []byte("\nFrom "))
+		one := rest
+		if end >= 0 {
+			one, rest = rest[:end+2], rest[end+2:]
+		} else {
+			rest = nil
+		}
+		if i := bytes.IndexByte(one, '\n'); i >= 0 && bytes.HasPrefix(one, []byte("From ")) {
+			one = one[i+1:]
+		}
+		n++
+		here := a.in(fmt.Sprint("message ", n))
+		if !w.member(here) {
+			return
+		}
+		w.message(here, message.Parse(one), bytes.NewReader(one))
+	}
+}
