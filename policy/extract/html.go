@@ -18,7 +18,7 @@ func init() {
 		atom.Center, atom.Dd, atom.Details, atom.Dialog, atom.Div, atom.Dl, atom.Dt, atom.Fieldset, atom.Figcaption,
 		atom.Figure, atom.Footer, atom.Form, atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6, atom.Head, atom.Header, atom.Hr,
 		atom.Html, atom.Legend, atom.Li, atom.Main, atom.Nav, atom.Ol, atom.Option, atom.P, atom.Pre, atom.Section, atom.Select,
-		atom.Summary, atom.Table, atom.Tbody, atom.Td, atom.Tfoot, atom.Th, atom.Thead, atom.Title, atom.Tr, atom.Ul, atom.Text} {
+		atom.Summary, atom.Table, atom.Tbody, atom.Td, atom.Tfoot, atom.Th, atom.Thead, atom.Title, atom.Tr, atom.Ul} {
 		blocks[a] = true
 	}
 }
@@ -142,7 +142,7 @@ var void = map[atom.Atom]bool{atom.Area: true, atom.Base: true, atom.Br: true, a
 	atom.Img: true, atom.Input: true, atom.Link: true, atom.Meta: true, atom.Source: true, atom.Track: true, atom.Wbr: true}
 
 func (r *htmlReader) open(t *html.Token, selfClosed bool) {
-	if blocks[t.DataAtom] {
+	if blocks[t.DataAtom] || t.Data == "text" {
 		r.flush()
 	}
 	st := *r.top()
@@ -187,7 +187,7 @@ func (r *htmlReader) open(t *html.Token, selfClosed bool) {
 			r.part.add(Unit{Place: Stamp, Where: "text of a picture", Text: alt})
 		}
 	case atom.Input: // a box in a form, ticked or not
-		if strings.HasPrefix(strings.TrimSuffix(strings.ReplaceAll(box, "!", ""), " "), "checkbox") || strings.HasPrefix(box, "radio") || strings.Contains(box, "checkbox") {
+		if strings.Contains(box, "checkbox") || strings.Contains(box, "radio") {
 			if strings.Contains(box, "!") {
 				r.text.WriteString("[x] ")
 			} else {
@@ -243,7 +243,7 @@ func (r *htmlReader) element(st *htmlState, a atom.Atom) {
 	case atom.Pre:
 		st.pre = true
 	case atom.Title:
-		st.place = Metadata
+		st.place = Heading
 	case atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6:
 		st.place, st.style = Heading, st.style|Bold
 	case atom.Ul, atom.Ol, atom.Select, atom.Dl:
@@ -265,7 +265,7 @@ func (r *htmlReader) element(st *htmlState, a atom.Atom) {
 			*st.col++
 			st.place, st.cellRow, st.cellColumn = Cell, *st.row, *st.col
 		}
-	case atom.Text, atom.Svg:
+	case atom.Svg:
 		st.place = Stamp
 	case atom.Blockquote:
 		st.quoted = true
@@ -284,7 +284,7 @@ func (r *htmlReader) turn(why string) {
 
 // close ends an element, and those that were left open in it.
 func (r *htmlReader) close(t *html.Token) {
-	if blocks[t.DataAtom] {
+	if blocks[t.DataAtom] || t.Data == "text" {
 		r.flush()
 	}
 	for i := len(r.stack) - 1; i > 0; i-- {

@@ -57,7 +57,7 @@ func (w *walker) json(a at, b []byte) bool {
 			case top != nil && top.object:
 				top.wait = true
 				for l := range strings.SplitSeq(v, "\n") {
-					out.add(Unit{Place: Metadata, Where: "key " + label(top.key), Text: top.key + ": " + l})
+					out.add(Unit{Place: Paragraph, Where: "key " + label(top.key), Text: top.key + ": " + l})
 				}
 			case top != nil:
 				out.add(Unit{Place: ListItem, Where: "list " + label(top.key), Text: v, List: top.list, Style: Code})
@@ -137,7 +137,7 @@ func readXML(w *walker, a at, s *source) {
 		if t := strings.TrimSpace(text.String()); t != "" && len(names) > 0 {
 			name := names[len(names)-1]
 			for l := range strings.SplitSeq(t, "\n") {
-				u := Unit{Place: Metadata, Where: "element " + label(name), Text: name + ": " + strings.TrimSpace(l)}
+				u := Unit{Place: Paragraph, Where: "element " + label(name), Text: name + ": " + strings.TrimSpace(l)}
 				if svg {
 					u = Unit{Place: Stamp, Where: "drawing", Text: l}
 				} else if name == "p" || name == "para" || name == "text" {
@@ -156,7 +156,7 @@ func readXML(w *walker, a at, s *source) {
 			names = append(names, name)
 			for _, key := range []string{"klasifikasi", "peringkat", "classification", "class"} {
 				if v := attr(key); v != "" && !svg {
-					out.add(Unit{Place: Metadata, Where: fmt.Sprintf("attribute %s of %s", key, label(name)), Text: key + ": " + v})
+					out.add(Unit{Place: Paragraph, Where: fmt.Sprintf("attribute %s of %s", key, label(name)), Text: key + ": " + v})
 				}
 			}
 		},
