@@ -105,6 +105,8 @@ type Verdict struct {
 	Code     int    // 550, 451
 	Enhanced string // "5.7.1", "5.7.0", "4.7.1"
 	Text     string // Malay, then English, ASCII, at most 380 octets, no line breaks
+
+	basis
 }
 
 // Recorder keeps incidents; a store does.

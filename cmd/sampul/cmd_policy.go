@@ -79,7 +79,7 @@ func checkFile(c *cobra.Command, e *policy.Engine, name string, d policy.Directi
 	if !fi.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a file", name)
 	}
-	v, err := e.CheckFile(c.Context(), name, d, agency, f, fi.Size())
+	v, err := e.CheckFile(c.Context(), d, agency, f, fi.Size())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -1,0 +1,606 @@
+package mark
+
+import (
+	"path"
+	"strings"
+
+	"sampul/policy/extract"
+)
+
+// A Finding is one piece of evidence, or a mention with the reason why it is none.
+type Finding struct {
+	Path, Where string
+	Rule        string // of classification.md 5.4
+	Class       Class
+	Word        string
+	Weight      int  // what it counts, after negatives
+	English     bool // named by an English word alone, with no field or label
+	Why         string
+}
+
+// Weights of evidence (section 5.4).
+const (
+	wLabel     = 100 // E1
+	wTag       = 100 // E2
+	wFurniture = 100 // E3
+	wLine      = 80  // E4
+	wLineBoth  = 100 // E4 at both ends, or on two pages
+	wField     = 90  // E5
+	wSays      = 80  // E6
+	wStamp     = 90  // E7
+	wBox       = 90  // E9
+	wColon     = 80  // E10
+	wColonLow  = 50  // E10 in title case
+
+	Certain  = 80 // verdict
+	Suspect  = 40 // suspicion
+	ends     = 5  // lines that are first or last
+	nearby   = 6  // lines that are neighbours
+	longUnit = 2000
+)
+
+// A Verdict is what all evidence together says.
+type Verdict struct {
+	Class     Class // None when nothing is certain
+	Suspicion Class // the highest class with 40 to 79 points
+	Proven    bool  // by E1 to E3, or a mark at both ends: nobody declares it away
+	English   bool  // the class rests on English words alone
+	Declared  bool  // the subject declares the message open
+	Findings  []Finding
+}
+
+// Judge finds all evidence in the parts of a message, and weighs it.
+func Judge(parts []extract.Part) Verdict {
+	var v Verdict
+	for i := range parts {
+		p := newPart(&parts[i])
+		if p == nil {
+			continue
+		}
+		p.find()
+		v.Findings = append(v.Findings, p.found...)
+		v.Declared = v.Declared || p.declared
+	}
+	v.weigh()
+	return v
+}
+
+func (v *Verdict) weigh() {
+	var score, native [RahsiaBesar + 1]int
+	for _, f := range v.Findings {
+		score[f.Class] = max(score[f.Class], f.Weight)
+		if !f.English {
+			native[f.Class] = max(native[f.Class], f.Weight)
+		}
+		if f.Class >= Rahsia && (f.Weight >= wLabel) {
+			v.Proven = true
+		}
+	}
+	for c := RahsiaBesar; c > Terbuka; c-- {
+		switch {
+		case score[c] >= Certain && v.Class == None:
+			v.Class = c
+			v.English = native[c] < Certain
+		case score[c] >= Suspect && score[c] < Certain && v.Suspicion == None && v.Class < c:
+			v.Suspicion = c
+		}
+	}
+}
+
+// A unit is one of extract's with what matching needs.
+type unit struct {
+	*extract.Unit
+	upper, caps string
+	stem        bool
+	order       int // among lines that are not empty; rows of a table count as one
+}
+
+// A part is one part while evidence is looked for in it.
+type part struct {
+	*extract.Part
+	units    []unit
+	lines    int // how many there are of unit.order
+	rows     map[int]int
+	found    []Finding
+	declared bool
+	open     bool // an explicit mark of openness stands in it (N7)
+	redone   Class
+	redoneOf string
+	copyNo   bool
+}
+
+// newPart prepares a part; nil when no class word can be in it.
+func newPart(in *extract.Part) *part {
+	p := &part{Part: in}
+	any := false
+	p.units = make([]unit, 0, len(in.Units))
+	for i := range in.Units {
+		u := unit{Unit: &in.Units[i]}
+		if len(u.Text) > longUnit {
+			u.upper, u.caps = normal(u.Text[:longUnit])
+		} else {
+			u.upper, u.caps = normal(u.Text)
+		}
+		p.joinLetters(&u)
+		u.stem = u.stem || hasStem(u.upper)
+		if !u.stem && len(u.upper) <= candidate {
+			u.guess()
+		}
+		any = any || u.stem
+		p.units = append(p.units, u)
+	}
+	p.number()
+	if any || p.tower() {
+		return p
+	}
+	return nil
+}
+
+func (p *part) joinLetters(u *unit) {
+	if s := squeezed(u.upper); s != "" && hasStem(strings.ReplaceAll(s, " ", "")) {
+		u.upper, u.caps, u.stem = strings.Replace(s, "RAHSIABESAR", "RAHSIA BESAR", 1), s, true
+	}
+}
+
+// guess reads digits and signs as letters in a unit that is as short as a mark.
+func (u *unit) guess() {
+	if !strings.ContainsAny(u.upper, "41530@$!7") {
+		return
+	}
+	s := leet.Replace(u.upper)
+	if q := squeezed(s); q != "" {
+		s = q
+	}
+	if hasStem(s) && markUnit.MatchString(s) {
+		u.upper, u.caps, u.stem = s, s, true
+	}
+}
+
+// number counts lines: a row of cells is one.
+func (p *part) number() {
+	p.rows = map[int]int{}
+	last := [2]int{-1, -1}
+	for i := range p.units {
+		u := &p.units[i]
+		if u.Place == extract.Cell && u.Row > 0 {
+			row := [2]int{u.List, u.Row}
+			if row != last {
+				p.lines++
+				last = row
+			}
+			p.rows[p.lines]++
+		} else {
+			p.lines++
+			last = [2]int{-1, -1}
+		}
+		u.order = p.lines
+	}
+}
+
+// tower joins 4 to 12 successive lines of one letter each.
+func (p *part) tower() bool {
+	found := false
+	for i := 0; i < len(p.units); i++ {
+		j := i
+		var word strings.Builder
+		for j < len(p.units) && len(p.units[j].upper) == 1 {
+			word.WriteString(p.units[j].upper)
+			j++
+		}
+		if n := j - i; n >= 4 && n <= 12 && hasStem(word.String()) {
+			u := &p.units[i]
+			u.upper, u.caps, u.stem = word.String(), word.String(), true
+			found = true
+		}
+		if j > i {
+			i = j - 1
+		}
+	}
+	return found
+}
+
+func (p *part) add(u *unit, rule string, word string, weight int, why string) *Finding {
+	c := words[word]
+	if c == 0 {
+		c = words[strings.ReplaceAll(word, " ", "")]
+	}
+	p.found = append(p.found, Finding{Path: p.Path, Where: where(u), Rule: rule, Class: c, Word: word, Weight: weight, Why: why,
+		English: english[word] && rule != "E1" && rule != "E5"})
+	return &p.found[len(p.found)-1]
+}
+
+func where(u *unit) string {
+	switch u.Place {
+	case extract.Paragraph, extract.ListItem, extract.Cell:
+		return u.Where
+	}
+	if u.Where == "" || u.Where == string(u.Place) {
+		return string(u.Place)
+	}
+	return string(u.Place) + ", " + u.Where
+}
+
+func (p *part) find() {
+	for i := range p.units {
+		u := &p.units[i]
+		p.copyNo = p.copyNo || copyOf.MatchString(u.upper)
+		if u.stem && again.MatchString(u.upper) {
+			p.reclassified(i)
+		}
+	}
+	for i := range p.units {
+		if u := &p.units[i]; u.stem {
+			p.look(i, u)
+		}
+	}
+	p.adjust()
+}
+
+// look asks each rule about one unit.
+func (p *part) look(i int, u *unit) {
+	switch u.Place {
+	case extract.Subject:
+		p.subject(u)
+		return
+	case extract.FileName:
+		p.fileName(u)
+		return
+	case extract.HeaderField, extract.Metadata:
+		p.label(u)
+		return
+	case extract.PageHeader, extract.PageFooter, extract.Master:
+		p.furniture(u)
+		return
+	}
+	if p.boxes(u) {
+		return
+	}
+	if m := fieldUnit.FindStringSubmatch(u.upper); m != nil {
+		if several(u.upper) {
+			p.add(u, "E5", m[1], 0, "N1: the field offers several classes")
+		} else {
+			p.add(u, "E5", m[1], wField, "a field names the class")
+		}
+		return
+	}
+	if m := markUnit.FindStringSubmatch(u.upper); m != nil {
+		p.line(i, u, m[1])
+		return
+	}
+	p.says(u)
+}
+
+// several says whether a unit names classes of more than one level.
+func several(upper string) bool { return len(classes(upper)) > 1 }
+
+// segments are what stands left, middle and right in one line of a page header.
+func segments(text string) []string {
+	out := strings.FieldsFunc(text, func(r rune) bool { return r == '\t' || r == '|' || r == '\n' })
+	var all []string
+	for _, s := range out {
+		all = append(all, strings.Split(s, "   ")...)
+	}
+	return append(all, text)
+}
+
+// furniture is E3: page headers and footers, masters.
+func (p *part) furniture(u *unit) {
+	for _, s := range segments(u.Text) {
+		upper, caps := normal(s)
+		one := unit{Unit: u.Unit, upper: upper, caps: caps}
+		p.joinLetters(&one)
+		if len(one.upper) <= candidate && !hasStem(one.upper) {
+			one.guess()
+		}
+		m := markUnit.FindStringSubmatch(one.upper)
+		if m == nil {
+			m = fieldUnit.FindStringSubmatch(one.upper)
+		}
+		if m == nil {
+			continue
+		}
+		if several(one.upper) {
+			p.add(u, "E3", m[1], 0, "N1: several classes in one line")
+			return
+		}
+		if u.Style&extract.Struck != 0 && p.redone != None {
+			p.add(u, "E3", m[1], 0, "N5: struck out and classified anew")
+			return
+		}
+		f := p.add(u, "E3", m[1], wFurniture, "the mark stands in the "+string(u.Place))
+		p.open = p.open || f.Class == Terbuka
+		return
+	}
+	p.says(u)
+}
+
+// line is E4 and E7: a mark alone on a line, or in a stamp.
+func (p *part) line(i int, u *unit, word string) {
+	written := asWritten(u.caps, word)
+	if u.Style&extract.ShownCaps != 0 {
+		written = capitals
+	}
+	if several(u.upper) {
+		p.add(u, "E4", word, 0, "N1: several classes in one line")
+		return
+	}
+	switch u.Place {
+	case extract.Stamp, extract.Watermark:
+		p.add(u, "E7", word, wStamp, "a stamp or watermark")
+		return
+	}
+	if u.Place == extract.Cell && p.rows[u.order] > 1 {
+		if p.labelled(i, u) {
+			p.add(u, "E5", word, wField, "the cell beside or above it asks for the class")
+		} else {
+			p.add(u, "E4", word, 0, "one cell among others")
+		}
+		return
+	}
+	if u.Place == extract.Cell && p.labelled(i, u) {
+		p.add(u, "E5", word, wField, "the cell beside or above it asks for the class")
+		return
+	}
+	head := u.order <= ends
+	foot := u.order > p.lines-ends
+	if !head && !foot && u.Place != extract.Hidden && u.Place != extract.Notes && u.Place != extract.Comment {
+		p.add(u, "E4", word, 0, "alone on a line, but neither at the head nor at the foot")
+		return
+	}
+	f := p.add(u, "E4", word, wLine, "alone on a line at the head or foot")
+	if written != capitals {
+		f.Weight, f.Why = 0, "not in capitals"
+	}
+	if n := p.both(i, u, f.Class); n {
+		f.Weight, f.Why = wLineBoth, "the mark stands at both ends"
+		return
+	}
+	p.lessen(i, u, f)
+}
+
+// both says whether the same mark stands at the other end, or on another page.
+func (p *part) both(i int, u *unit, c Class) bool {
+	for j := range p.units {
+		o := &p.units[j]
+		if j == i || !o.stem || o.order == u.order {
+			continue
+		}
+		m := markUnit.FindStringSubmatch(o.upper)
+		if m == nil || words[m[1]] != c || several(o.upper) {
+			continue
+		}
+		if u.Page > 0 && o.Page > 0 && o.Page != u.Page {
+			return true
+		}
+		headU, footO := u.order <= ends, o.order > p.lines-ends
+		headO, footU := o.order <= ends, u.order > p.lines-ends
+		apart := o.order - u.order
+		if apart < 0 {
+			apart = -apart
+		}
+		if (headU && footO || headO && footU) && apart > 1 && p.onlyClass(c) {
+			return true
+		}
+	}
+	return false
+}
+
+// onlyClass says whether no other class stands alone on a line or begins one.
+func (p *part) onlyClass(c Class) bool {
+	for j := range p.units {
+		if o := &p.units[j]; o.stem {
+			if m := leading.FindStringSubmatch(o.upper); m != nil && words[m[1]] != c {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// lessen applies N1, N5 and N6 to a line.
+func (p *part) lessen(i int, u *unit, f *Finding) {
+	if f.Weight == 0 {
+		return
+	}
+	others := map[Class]bool{f.Class: true}
+	sameList := false
+	for j := max(0, i-nearby); j <= min(len(p.units)-1, i+nearby); j++ {
+		o := &p.units[j]
+		if j == i || !o.stem || o.Place != u.Place {
+			continue
+		}
+		m := leading.FindStringSubmatch(o.upper)
+		if m == nil {
+			continue
+		}
+		if c := words[m[1]]; c != f.Class {
+			others[c] = true
+			sameList = sameList || u.List != 0 && o.List == u.List
+		}
+	}
+	switch {
+	case len(others) >= 3 || len(others) == 2 && sameList:
+		f.Weight, f.Why = 0, "N1: an enumeration of classes"
+	case len(others) == 2:
+		f.Weight -= 30
+		f.Why += "; N1: another class stands near it"
+	}
+	if u.Style&extract.Code != 0 {
+		f.Weight -= 60
+		f.Why += "; N6: in code"
+	}
+	if u.Style&extract.Struck != 0 && p.redone != None {
+		f.Weight, f.Why = 0, "N5: struck out and classified anew"
+	}
+	for j := i - 1; j >= 0 && j >= i-2; j-- {
+		if o := p.units[j].upper; introduce.MatchString(o) && (strings.HasSuffix(o, ":") || strings.HasSuffix(o, "-") || p.units[j].Place == extract.Heading) {
+			f.Weight -= 60
+			f.Why += "; N6: introduced as an example"
+			break
+		}
+	}
+	f.Weight = max(f.Weight, 0)
+}
+
+// labelled says whether the cell to the left, or above, is a label.
+func (p *part) labelled(i int, u *unit) bool {
+	for j := range p.units {
+		o := &p.units[j]
+		if j == i || o.List != u.List || o.Place != extract.Cell || !labelUnit.MatchString(o.upper) {
+			continue
+		}
+		if o.Row == u.Row && o.Col < u.Col && u.Col-o.Col <= 2 && p.nothingBetween(o, u) {
+			return true
+		}
+		if o.Col == u.Col && o.Row+1 == u.Row && p.column(u) == 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// nothingBetween says whether the cells between two of a row are empty or a colon.
+func (p *part) nothingBetween(a, b *unit) bool {
+	for j := range p.units {
+		o := &p.units[j]
+		if o.List == a.List && o.Row == a.Row && o.Col > a.Col && o.Col < b.Col && strings.Trim(o.upper, ": ") != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// column counts the cells below the label in a column: one is a value, several are a list.
+func (p *part) column(u *unit) int {
+	n := 0
+	for j := range p.units {
+		if o := &p.units[j]; o.List == u.List && o.Col == u.Col && o.Row >= u.Row {
+			n++
+		}
+	}
+	return n
+}
+
+// says is E6: a statement about this document.
+func (p *part) says(u *unit) {
+	m := saysUnit.FindStringSubmatch(u.upper)
+	copula, verb, word, rest := "", "", "", ""
+	at := 0
+	if m != nil {
+		copula, verb, word, rest = m[1], m[2], m[3], m[4]
+		at = saysUnit.FindStringIndex(u.upper)[0]
+	} else if m = saysEnglish.FindStringSubmatch(u.upper); m != nil {
+		copula, verb, word, rest = m[1], m[2], m[3], m[4]
+		at = saysEnglish.FindStringIndex(u.upper)[0]
+	} else {
+		return
+	}
+	before := u.upper[:at]
+	switch {
+	case several(u.upper):
+		p.add(u, "E6", word, 0, "N1: several classes in one statement")
+	case hypothesis.MatchString(before):
+		p.add(u, "E6", word, 0, "N3: not a statement about this document")
+	case after.MatchString(rest):
+		p.add(u, "E6", word, 0, "N4: the word in its everyday sense")
+	case verb == "" && asWritten(u.caps, word) != capitals:
+		p.add(u, "E6", word, 0, "N3: the word in its everyday sense")
+	case verb == "" && copula == "" && rest != "" && !strings.ContainsAny(rest[:1], ".,;:)!\"'"):
+		p.add(u, "E6", word, 0, "N3: part of a sentence")
+	default:
+		f := p.add(u, "E6", word, wSays, "the text says so of itself")
+		if u.Style&extract.Code != 0 {
+			f.Weight -= 60
+		}
+	}
+}
+
+// boxes is E9 and N2: boxes beside classes, ticked or not.
+func (p *part) boxes(u *unit) bool {
+	at := boxed.FindAllStringSubmatchIndex(u.upper, 20)
+	if at == nil {
+		return false
+	}
+	all := classWord.FindAllStringIndex(u.upper, 20)
+	before := at[0][0] < all0(all)
+	for _, w := range all {
+		word := u.upper[w[0]:w[1]]
+		best, ticked := -1, false
+		for _, b := range at {
+			near := before && b[1] <= w[0] || !before && b[0] >= w[1]
+			if !near {
+				continue
+			}
+			d := w[0] - b[1]
+			if !before {
+				d = b[0] - w[1]
+			}
+			if best < 0 || d < best {
+				best, ticked = d, b[2] >= 0
+			}
+		}
+		switch {
+		case best < 0 || best > 6:
+		case ticked:
+			p.add(u, "E9", word, wBox, "the box beside it is ticked")
+		default:
+			p.add(u, "E9", word, 0, "N2: the box beside it is not ticked")
+		}
+	}
+	return true
+}
+
+func all0(all [][]int) int {
+	if len(all) == 0 {
+		return 1 << 30
+	}
+	return all[0][0]
+}
+
+// reclassified is N5: struck out or called former, a new class, by whom and when.
+func (p *part) reclassified(i int) {
+	u := &p.units[i]
+	m := again.FindStringSubmatch(u.upper)
+	var near []string
+	struck := false
+	for j := max(0, i-8); j <= min(len(p.units)-1, i+8); j++ {
+		near = append(near, p.units[j].upper)
+	}
+	for j := range p.units {
+		o := &p.units[j]
+		struck = struck || o.stem && (o.Style&extract.Struck != 0 || o.Place == extract.Deleted)
+	}
+	text := strings.Join(near, "\n")
+	if (struck || wasOnce.MatchString(text)) && dated.MatchString(text) && byWhom.MatchString(text) {
+		p.redone, p.redoneOf = words[m[1]], m[1]
+		p.add(u, "N5", m[1], 100, "classified anew, by whom and when is said")
+	}
+}
+
+// adjust applies what concerns the part as a whole: N5 to old marks, N7, C1 to C3.
+func (p *part) adjust() {
+	for i := range p.found {
+		f := &p.found[i]
+		if f.Weight == 0 || f.Rule == "N5" {
+			continue
+		}
+		if p.redone != None && f.Class != p.redone {
+			f.Weight, f.Why = 0, "N5: the old class; it was classified anew"
+			continue
+		}
+		soft := f.Rule == "E4" && f.Weight < wLineBoth || f.Rule == "E6" || f.Rule == "E8"
+		if soft && p.open && f.Class != Terbuka {
+			f.Weight -= 30
+			f.Why += "; N7: the document is marked open"
+		}
+		if p.copyNo && f.Weight > 0 {
+			f.Weight = min(120, f.Weight+10)
+		}
+	}
+	// A document is open where it says so, not because of an old mark.
+	if p.redone == Terbuka {
+		p.open = true
+	}
+}
+
+func trimExt(name string) string { return strings.TrimSuffix(name, path.Ext(name)) }
