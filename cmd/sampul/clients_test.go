@@ -16,7 +16,7 @@ import (
 func (r *running) swaks(data string, args ...string) (string, error) {
 	r.t.Helper()
 	file := filepath.Join(r.t.TempDir(), "message")
-	if err := os.WriteFile(file, []byte(strings.ReplaceAll(data, "\r\n", "\n")), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(strings.TrimSuffix(strings.ReplaceAll(data, "\r\n", "\n"), "\n")), 0o600); err != nil {
 		r.t.Fatal(err)
 	}
 	args = append([]string{"--data", "@" + file, "--to", "pegawai1@agensi-a.test", "--helo", "luar.test"}, args...)
@@ -35,7 +35,7 @@ func (r *running) doors() map[string][]string {
 	}
 }
 
-var queued = regexp.MustCompile(`(?m)^<~? +250 2\.0\.0 .*\b([0-9A-Za-z]{8,})\b`)
+var queued = regexp.MustCompile(`(?m)^<[-~] +250 2\.0\.0 queued as [0-9A-Za-z]{8,}`)
 
 func TestSwaksSendsByEachPort(t *testing.T) {
 	need(t, "swaks")
@@ -78,7 +78,7 @@ Host localhost
 Port %[1]d
 User %[2]s
 Pass %[3]s
-TLSType IMAPS
+SSLType IMAPS
 CertificateFile %[4]s
 
 IMAPStore remote
