@@ -42,10 +42,11 @@ type fetching struct {
 	spans []span
 	deep  bool // something is asked that the states do not know
 	seen  bool // \Seen is set by what is read
+	flags bool // asked for
 
 	gone    int
 	unknown bool
-	touched []store.UID
+	touched []store.UID // those that \Seen was set on, as far as they are not answered
 }
 
 func (s *session) readFetch(c *call) (*fetching, error) {
@@ -73,6 +74,7 @@ func (s *session) readFetch(c *call) (*fetching, error) {
 	for i := range f.items {
 		it := &f.items[i]
 		hasUID = hasUID || it.Kind == wire.ItemUID
+		f.flags = f.flags || it.Kind == wire.ItemFlags
 		switch it.Kind {
 		case wire.ItemUID, wire.ItemFlags, wire.ItemInternalDate, wire.ItemSize:
 		default:
@@ -137,8 +139,35 @@ func (f *fetching) state(it *wire.Item, i int) bool {
 	return true
 }
 
+// markSeen sets \Seen before anything is read, so that each answer has the flags that
+// its message then has (RFC 9051 section 6.4.5).
+func (f *fetching) markSeen(ctx context.Context) error {
+	var unseen []store.UID
+	for _, sp := range f.spans {
+		for i := sp.from; i < sp.to; i++ {
+			if f.b.snap.States[i].Flags&store.FlagSeen == 0 {
+				unseen = append(unseen, f.b.snap.States[i].UID)
+			}
+		}
+	}
+	if len(unseen) == 0 {
+		return nil
+	}
+	_, err := f.s.srv.deps.Store.StoreFlags(ctx, f.s.actor, f.b.box, unseen, store.FlagsAdd, store.FlagSeen, nil, 0)
+	if err != nil {
+		return err
+	}
+	f.touched = unseen
+	return f.s.stored(f.b.spansOf(unseen), &change{op: store.FlagsAdd, flags: store.FlagSeen, silent: true})
+}
+
 // messages answers with the facts of each message, and its bytes.
 func (f *fetching) messages(ctx context.Context) error {
+	if f.seen && !f.b.readOnly {
+		if err := f.markSeen(ctx); err != nil {
+			return err
+		}
+	}
 	uids := f.b.uids(f.spans)
 	at := 0 // in uids
 	err := f.s.srv.deps.Store.EachFacts(ctx, f.s.actor, f.b.box, uids, func(facts *store.Facts) error {
@@ -149,14 +178,7 @@ func (f *fetching) messages(ctx context.Context) error {
 		at++
 		return f.message(ctx, f.b.find(facts.UID), facts)
 	})
-	if err != nil {
-		return err
-	}
 	f.gone += len(uids) - at
-	if len(f.touched) == 0 || f.b.readOnly {
-		return nil
-	}
-	_, err = f.s.srv.deps.Store.StoreFlags(ctx, f.s.actor, f.b.box, f.touched, store.FlagsAdd, store.FlagSeen, nil, 0)
 	return err
 }
 
@@ -201,10 +223,14 @@ func (f *fetching) message(ctx context.Context, i int, facts *store.Facts) error
 			}
 		}
 	}
-	s.out = append(s.out, ")\r\n"...)
-	if f.seen && f.b.snap.States[i].Flags&store.FlagSeen == 0 {
-		f.touched = append(f.touched, facts.UID)
+	for len(f.touched) > 0 && f.touched[0] < facts.UID {
+		f.touched = f.touched[1:]
 	}
+	if !f.flags && len(f.touched) > 0 && f.touched[0] == facts.UID {
+		s.out = append(s.out, ' ')
+		f.state(&wire.Item{Kind: wire.ItemFlags}, i)
+	}
+	s.out = append(s.out, ")\r\n"...)
 	return s.spill()
 }
 

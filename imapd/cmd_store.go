@@ -2,6 +2,7 @@ package imapd
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"sampul/imapd/wire"
@@ -54,7 +55,7 @@ func storeFlags(ctx context.Context, s *session, c *call) error {
 	if _, err := s.srv.deps.Store.StoreFlags(ctx, s.actor, b.box, uids, op, flags, keywords, 0); err != nil {
 		return err
 	}
-	return s.stored(spans, silent, c.uid)
+	return s.stored(spans, &change{op, flags, keywords, silent, c.uid})
 }
 
 // storeOp reads FLAGS, +FLAGS, -FLAGS, and .SILENT.
@@ -85,13 +86,77 @@ func (s *session) storeOp() (op store.FlagOp, silent bool, err error) {
 	return op, silent, nil
 }
 
-// stored tells what became of the flags, unless the client knows. Where the client may
-// not see the newest snapshot yet, its own change is shown in the one that it has.
-func (s *session) stored(spans []span, silent, uid bool) error {
+// A change is what a command did to flags: from it follows what the client knows already.
+type change struct {
+	op       store.FlagOp
+	flags    store.Flags
+	keywords []string
+	silent   bool // only what differs from what was asked is told
+	uid      bool
+}
+
+// known is st as a client expects it after the change.
+func (ch *change) known(st store.State, table []string) store.State {
+	var bits uint64
+	for i, k := range table {
+		if slices.ContainsFunc(ch.keywords, func(w string) bool { return strings.EqualFold(w, k) }) {
+			bits |= 1 << i
+		}
+	}
+	switch ch.op {
+	case store.FlagsSet:
+		st.Flags, st.Keywords = ch.flags, bits
+	case store.FlagsAdd:
+		st.Flags, st.Keywords = st.Flags|ch.flags, st.Keywords|bits
+	case store.FlagsRemove:
+		st.Flags, st.Keywords = st.Flags&^ch.flags, st.Keywords&^bits
+	}
+	return st
+}
+
+// stored tells what became of the flags of the messages in spans, unless the client
+// knows. Where it may not see the newest snapshot yet, since messages went meanwhile, its
+// own change is shown in the one that it has.
+func (s *session) stored(spans []span, ch *change) error {
 	b := s.box
-	next := b.box.Snapshot()
-	shown := *b.snap
-	shown.States = append([]store.State(nil), b.snap.States...)
+	old, next := b.snap, b.box.Snapshot()
+	shown := next
+	if lost(old.States, next.States) {
+		shown = withChanges(old, next, spans)
+	}
+	if len(shown.Keywords) > len(old.Keywords) {
+		s.flagsLine(shown)
+	}
+	at := 0
+	for i := range old.States {
+		was, is := &old.States[i], &shown.States[i]
+		for at < len(spans) && i >= spans[at].to {
+			at++
+		}
+		mine := at < len(spans) && i >= spans[at].from
+		if mine && ch.silent {
+			known := ch.known(*was, shown.Keywords)
+			was = &known
+		}
+		if mine && !ch.silent || was.Flags != is.Flags || was.Keywords != is.Keywords {
+			s.flagsOf(shown, i, ch.uid || !mine)
+			if err := s.spill(); err != nil {
+				return err
+			}
+		}
+	}
+	if n := len(shown.States); n > len(old.States) {
+		s.exists(n)
+	}
+	b.snap = shown
+	return nil
+}
+
+// withChanges is old with the messages in spans as next has them. Those that are
+// expunged in next stay as they were: that is told later.
+func withChanges(old, next *store.Snapshot, spans []span) *store.Snapshot {
+	shown := *old
+	shown.States, shown.Keywords = slices.Clone(old.States), next.Keywords
 	j := 0
 	for _, sp := range spans {
 		for i := sp.from; i < sp.to; i++ {
@@ -99,29 +164,12 @@ func (s *session) stored(spans []span, silent, uid bool) error {
 			for j < len(next.States) && next.States[j].UID < st.UID {
 				j++
 			}
-			if j == len(next.States) || next.States[j].UID != st.UID {
-				continue // expunged meanwhile; told later
-			}
-			*st = next.States[j]
-		}
-	}
-	if len(next.Keywords) > len(shown.Keywords) {
-		shown.Keywords = next.Keywords
-		s.flagsLine(&shown)
-	}
-	b.snap = &shown
-	if silent {
-		return nil
-	}
-	for _, sp := range spans {
-		for i := sp.from; i < sp.to; i++ {
-			s.flagsOf(b.snap, i, uid)
-			if err := s.spill(); err != nil {
-				return err
+			if j < len(next.States) && next.States[j].UID == st.UID {
+				*st = next.States[j]
 			}
 		}
 	}
-	return nil
+	return &shown
 }
 
 // copyMessages is COPY and MOVE, and both with UID (RFC 6851).

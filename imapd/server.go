@@ -168,7 +168,7 @@ func (s *Server) start(ctx context.Context, conn net.Conn) {
 				s.deps.Conns.Leave(ss.ip)
 			}
 		}()
-		ss.run(ctx)
+		ss.run(context.WithoutCancel(ctx)) // what is under way ends in its own time, see Shutdown
 	}()
 }
 

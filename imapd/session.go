@@ -54,6 +54,7 @@ type session struct {
 	sent int        // how often something was written
 	buf  *[]byte    // where out begins; nil while nothing is to be written
 
+	began   time.Time
 	state   state
 	tls     bool
 	errors  int
@@ -65,7 +66,7 @@ type session struct {
 }
 
 func (s *Server) newSession(conn net.Conn) *session {
-	ss := &session{srv: s, raw: conn, c: conn, ip: remoteIP(conn.RemoteAddr()), state: notAuthenticated}
+	ss := &session{srv: s, raw: conn, c: conn, ip: remoteIP(conn.RemoteAddr()), began: time.Now(), state: notAuthenticated}
 	ss.log = s.deps.Log.With("listener", s.cfg.Kind, "session", fmt.Sprintf("%x", s.number.Add(1)))
 	ss.in = wire.NewReader(reading{ss})
 	ss.in.Continue = func() error {
@@ -97,7 +98,7 @@ func (r reading) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	if err := s.raw.SetReadDeadline(time.Now().Add(s.patience())); err != nil {
+	if err := s.raw.SetReadDeadline(s.deadline()); err != nil {
 		return 0, err
 	}
 	// Asked after the deadline is set, never before: going down sets one in the past,
@@ -108,14 +109,16 @@ func (r reading) Read(p []byte) (int, error) {
 	return s.c.Read(p)
 }
 
-func (s *session) patience() time.Duration {
+// deadline is for one read. The time until login is one for all: an octet now and then
+// does not keep a connection that nobody has logged in to.
+func (s *session) deadline() time.Time {
 	switch {
 	case s.account == nil:
-		return s.srv.cfg.LoginTime
+		return s.began.Add(s.srv.cfg.LoginTime)
 	case s.waiting.Load():
-		return s.srv.cfg.Idle
+		return time.Now().Add(s.srv.cfg.Idle)
 	}
-	return inCommand
+	return time.Now().Add(inCommand)
 }
 
 // wake makes a session that waits look at the time.

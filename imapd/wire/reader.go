@@ -16,11 +16,11 @@ import (
 
 const (
 	bufferSize = 4096
-	maxLine    = 64 << 10  // octets of one command without its literals
-	maxString  = 64 << 10  // octets of a literal that is an argument
-	maxSkip    = 128 << 20 // octets of refused literals that are read and thrown away
-	maxDepth   = 64        // of parentheses
-	maxItems   = 20_000    // of a list or set
+	maxLine    = 64 << 10 // octets of one command without its literals
+	maxString  = 64 << 10 // octets of a literal that is an argument
+	maxSkip    = 64 << 20 // octets of refused literals that are read and thrown away
+	maxDepth   = 64       // of parentheses
+	maxItems   = 20_000   // of a list or set
 )
 
 // A SyntaxError is a command that cannot be read: it is answered BAD.
@@ -164,9 +164,9 @@ func (r *Reader) SkipLine() error {
 	skipped := int64(0)
 	for {
 		if r.pending > 0 {
-			if r.waits { // it waits to be asked, and hears NO or BAD instead
+			if r.waits {
 				r.pending, r.waits = 0, false
-				return nil
+				return r.unasked()
 			}
 			if skipped += r.pending; skipped > maxSkip {
 				return ErrStream
@@ -184,11 +184,20 @@ func (r *Reader) SkipLine() error {
 			return nil
 		}
 		if waits {
-			return nil
+			return r.unasked()
 		}
 		r.pending = n
 		r.tailLen = 0
 	}
+}
+
+// unasked ends the refusal of a literal that waits to be asked for: the client hears NO
+// or BAD instead. One that has sent on already did not wait, and what came is content.
+func (r *Reader) unasked() error {
+	if r.Buffered() > 0 {
+		return ErrStream
+	}
+	return nil
 }
 
 // skipToEnd moves past the end of the line.
@@ -225,7 +234,8 @@ func (r *Reader) discard(n int64) error {
 	return nil
 }
 
-// announced says whether a line ends with the announcement of a literal.
+// announced says whether a line ends with the announcement of a literal. A number that
+// is too long to be read is more than will be skipped.
 func announced(line []byte) (n int64, waits, ok bool) {
 	end := len(line)
 	if end > 0 && line[end-1] == '\n' {
@@ -247,8 +257,11 @@ func announced(line []byte) (n int64, waits, ok bool) {
 	for i > 0 && line[i-1] >= '0' && line[i-1] <= '9' {
 		i--
 	}
-	if i == end || i == 0 || line[i-1] != '{' || end-i > 18 {
+	if i == end || i > 0 && line[i-1] != '{' {
 		return 0, false, false
+	}
+	if i == 0 || end-i > 18 {
+		return maxSkip + 1, waits, true
 	}
 	for _, c := range line[i:end] {
 		n = n*10 + int64(c-'0')
