@@ -51,7 +51,9 @@ func TestWithALibrarysClient(t *testing.T) {
 	if i < 0 || boxes[i].Status == nil || *boxes[i].Status.NumMessages != 0 {
 		t.Fatalf("the new mailbox is not listed with its status: %+v", boxes)
 	}
-	if !slices.ContainsFunc(boxes, func(b *goimap.ListData) bool { return b.Mailbox == "Trash" && slices.Contains(b.Attrs, goimap.MailboxAttrTrash) }) {
+	if !slices.ContainsFunc(boxes, func(b *goimap.ListData) bool {
+		return b.Mailbox == "Trash" && slices.Contains(b.Attrs, goimap.MailboxAttrTrash)
+	}) {
 		t.Fatalf("no \\Trash: %+v", boxes)
 	}
 
