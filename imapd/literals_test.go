@@ -34,6 +34,7 @@ func TestContentIsNeverACommand(t *testing.T) {
 		{"bad name", fmt.Sprintf("a CREATE &&& {%d+}\r\n%s\r\n", n, evil)},
 		{"empty literal", "a CREATE {0+}\r\n\r\n"},
 		{"a number too large", "a APPEND INBOX {99999999999999999999+}\r\n" + evil},
+		{"half a head before a head", fmt.Sprintf("a CREATE {00{%d+}\r\n%s\r\n", n, evil)},
 		{"4 GiB announced", "a APPEND INBOX {4294967296+}\r\n" + evil},
 		{"tag missing", fmt.Sprintf("{%d+}\r\n%s\r\n", n, evil)},
 		{"line too long", "a CREATE " + strings.Repeat("x", 200000) + fmt.Sprintf(" {%d+}\r\n%s\r\n", n, evil)},

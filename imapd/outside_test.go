@@ -170,12 +170,18 @@ type client struct {
 	n int
 }
 
-func (s *suite) dial() *client {
+func (s *suite) dialRaw() net.Conn {
 	s.t.Helper()
 	c, err := net.Dial("tcp", s.addr)
 	s.ok(err)
 	s.t.Cleanup(func() { c.Close() })
 	c.SetDeadline(time.Now().Add(time.Minute))
+	return c
+}
+
+func (s *suite) dial() *client {
+	s.t.Helper()
+	c := s.dialRaw()
 	cl := &client{t: s.t, Conn: c, r: bufio.NewReader(c)}
 	cl.line()
 	return cl

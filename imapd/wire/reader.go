@@ -186,8 +186,7 @@ func (r *Reader) SkipLine() error {
 		if waits {
 			return r.unasked()
 		}
-		r.pending = n
-		r.tailLen = 0
+		r.pending, r.waits, r.tailLen = n, false, 0
 	}
 }
 
@@ -298,9 +297,9 @@ func (r *Reader) Announcement() (*Literal, error) {
 	if l.Size, err = r.number(1 << 62); err != nil {
 		return nil, err
 	}
-	r.waits = true
+	waits := true
 	if c, err = r.next(); err == nil && c == '+' {
-		r.waits = false
+		waits = false
 		c, err = r.next()
 	}
 	if err != nil {
@@ -312,7 +311,7 @@ func (r *Reader) Announcement() (*Literal, error) {
 	if err := r.CRLF(); err != nil {
 		return nil, err
 	}
-	r.pending, l.left = l.Size, l.Size
+	r.pending, r.waits, l.left = l.Size, waits, l.Size
 	return l, nil
 }
 
