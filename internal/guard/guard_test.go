@@ -68,8 +68,13 @@ func TestMemoryIsBounded(t *testing.T) {
 func TestConns(t *testing.T) {
 	c := NewConns(2)
 	a, b := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")
-	if !c.Enter(a) || !c.Enter(a) || c.Enter(a) || !c.Enter(b) {
-		t.Fatal("two for each address, and no third")
+	for i, want := range []bool{true, true, false} {
+		if c.Enter(a) != want {
+			t.Fatalf("connection %d of one address, at most two: %v", i+1, !want)
+		}
+	}
+	if !c.Enter(b) {
+		t.Fatal("another address must not suffer")
 	}
 	c.Leave(a)
 	if !c.Enter(a) {

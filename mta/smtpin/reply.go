@@ -71,7 +71,6 @@ var (
 	errUndecided      = reply(451, "4.7.1", "Semakan tidak dapat dibuat, cuba lagi. The message could not be checked, try again later.")
 	errLoop           = reply(554, "5.4.6", "the message has passed too many servers: it seems to go in circles")
 	errNoRecipients   = reply(503, "5.5.1", "no valid recipients")
-	errFrozen         = reply(535, "5.7.8", "this account is not active")
 	errCancelled      = reply(501, "5.7.0", "authentication cancelled")
 	errBase64         = reply(501, "5.5.2", "not base64")
 	errMechanism      = reply(504, "5.5.4", "mechanism not known")

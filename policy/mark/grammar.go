@@ -64,7 +64,6 @@ var (
 	leading   = regexp.MustCompile(`^` + deco + `(?:[0-9IVXA-Z]{1,4}[.)]\s+)?` + class + `\b`)
 	copyOf    = regexp.MustCompile(`(?:SALINAN|COPY)(?: ?NO\.?)? ?\d+ (?:DARIPADA|OF) \d+|TANGAN KE TANGAN|BUKU DAFTAR (?:AM )?492`)
 	introduce = regexp.MustCompile(`\b(?:CONTOH|MISALNYA|EXAMPLE|SAMPLE|TEMPLAT|TEMPLATE|ISTILAH|GLOSARI|SEPERTI|BERIKUT|IAITU|LATIHAN|FORMAT|KOD WARNA|PILIHAN|SENARAI)\b`)
-	ownRef    = regexp.MustCompile(`^RUJ(?:UKAN|\.)? ?(?:KAMI|TUAN)?.*\((?:R|RB|S|TD)\)`)
 
 	again   = regexp.MustCompile(`(?:DIKELASKAN SEMULA|DITURUNKAN (?:KELAS |TARAF |PERINGKAT )?|DINAIKKAN (?:KELAS |TARAF |PERINGKAT )?|PENGELASAN SEMULA|RECLASSIFIED|DOWNGRADED|UPGRADED|DECLASSIFIED|DIBUKA KELAS|DIISYTIHAR TERBUKA|PERINGKAT BAHARU|KLASIFIKASI BAHARU|KELAS BAHARU)[^.]*?` + class)
 	dated   = regexp.MustCompile(`\d{1,2}[./ \-](?:\d{1,2}|[A-Z]{3,10})[./ \-]\d{2,4}|\d{4}-\d{2}-\d{2}`)

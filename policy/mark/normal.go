@@ -147,7 +147,7 @@ var leet = strings.NewReplacer("4", "A", "@", "A", "1", "I", "!", "I", "5", "S",
 // squeezed joins letters that stand apart by one same separator: "R A H S I A",
 // "R.A.H.S.I.A"; "" when they do not.
 func squeezed(s string) string {
-	s = strings.Trim(s, " -_=*#>~|()[]{}<>\"'.:")
+	s = strings.Trim(s, ` -_=*#~|()[]{}<>"'.:`)
 	if len(s) > candidate || len(s) < 7 {
 		return ""
 	}

@@ -18,7 +18,6 @@ type stream struct {
 
 	mu    sync.Mutex
 	next  []journal.Record
-	since time.Time
 	ended bool
 	kick  chan struct{}
 	done  chan struct{}

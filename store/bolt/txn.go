@@ -1,7 +1,6 @@
 package bolt
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -291,8 +290,6 @@ func (t *txn) states(m *openRow, uids []store.UID, f func(*store.State) error) e
 	}
 	return err
 }
-
-var errStop = errors.New("stop")
 
 // scanStates walks the states of a mailbox that are among uids (sorted; nil is all).
 func scanStates(tx *bbolt.Tx, mailbox uint64, uids []store.UID, f func(*store.State) error) error {
