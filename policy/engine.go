@@ -53,6 +53,12 @@ func New(o Options) *Engine {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	o.Budget.Worth = func(text string, html bool) bool {
+		if html {
+			return mark.MaybeHTML(text)
+		}
+		return mark.Maybe(text)
+	}
 	return &Engine{o: o, work: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)))}
 }
 

@@ -21,6 +21,10 @@ type Budget struct {
 	Ratio    int64 // of what comes out to what went in, once it is over 1 MiB; 200
 	Units    int   // of text; 500,000
 	Text     int64 // octets of text; 64 MiB
+
+	// Worth says whether text, or HTML, can hold anything that is looked for; nil: all is
+	// worth to be taken apart. It spares plain mail most of the work.
+	Worth func(text string, html bool) bool
 }
 
 func (b Budget) filled() Budget {
@@ -112,6 +116,9 @@ func (w *walker) gap(a at, kind string, why Reason, text string) {
 		w.res.Gaps = append(w.res.Gaps, Gap{Path: p, Kind: kind, Reason: why, Why: text})
 	}
 }
+
+// dull says that nothing that is looked for can stand in text.
+func (w *walker) dull(text string, html bool) bool { return w.b.Worth != nil && !w.b.Worth(text, html) }
 
 // spend takes n octets of the budget for what is expanded.
 func (w *walker) spend(n int64) bool {

@@ -58,9 +58,14 @@ type htmlState struct {
 func readHTML(w *walker, a at, s *source) { w.html(a, decode(s, 0)) }
 
 func (w *walker) html(a at, text string) {
+	if w.dull(text, true) {
+		return
+	}
 	r := &htmlReader{w: w, at: a, part: w.part(a, "html"), upper: map[string]bool{}}
-	for _, m := range upperRule.FindAllStringSubmatch(text, 100) {
-		r.upper[m[1]] = true
+	if strings.Contains(text, "{") {
+		for _, m := range upperRule.FindAllStringSubmatch(text, 100) {
+			r.upper[m[1]] = true
+		}
 	}
 	r.stack = []htmlState{{place: Paragraph}}
 	z := html.NewTokenizer(strings.NewReader(text))

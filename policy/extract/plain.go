@@ -38,7 +38,7 @@ func decode(s *source, max int) string {
 
 // readText gives lines. Quoted and forwarded blocks are parts of their own; the signature
 // does not count among the last lines.
-func readText(w *walker, a at, s *source) { w.lines(a, decode(s, 0), 0) }
+func readText(w *walker, a at, s *source) { w.lines(a, decode(s, 0)) }
 
 // quoteDepth is how many > stand before a line.
 func quoteDepth(line string) (int, string) {
@@ -56,7 +56,10 @@ func quoteDepth(line string) (int, string) {
 	}
 }
 
-func (w *walker) lines(a at, text string, style Style) {
+func (w *walker) lines(a at, text string) {
+	if w.dull(text, false) {
+		return
+	}
 	cur := w.part(a, "text")
 	depth, blocks := 0, 0
 	next := func(why string) {
@@ -100,7 +103,7 @@ func (w *walker) lines(a at, text string, style Style) {
 		} else if line != "" {
 			fields = nil
 		}
-		cur.add(Unit{Place: Paragraph, Where: fmt.Sprint("line ", n), Text: line, Style: style})
+		cur.add(Unit{Place: Paragraph, Where: fmt.Sprint("line ", n), Text: line})
 	}
 	cur.end()
 }

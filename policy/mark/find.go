@@ -111,29 +111,34 @@ type part struct {
 
 // newPart prepares a part; nil when no class word can be in it.
 func newPart(in *extract.Part) *part {
+	var look scanner
+	for i := range in.Units {
+		if look.text(in.Units[i].Text) {
+			break
+		}
+	}
+	if !look.hit {
+		return nil
+	}
 	p := &part{Part: in}
-	any := false
 	p.units = make([]unit, 0, len(in.Units))
 	for i := range in.Units {
 		u := unit{Unit: &in.Units[i]}
-		if len(u.Text) > longUnit {
-			u.upper, u.caps = normal(u.Text[:longUnit])
-		} else {
-			u.upper, u.caps = normal(u.Text)
+		text := u.Text
+		if len(text) > longUnit {
+			text = text[:longUnit]
 		}
+		u.upper, u.caps = normal(text)
 		p.joinLetters(&u)
 		u.stem = u.stem || hasStem(u.upper)
 		if !u.stem && len(u.upper) <= candidate {
 			u.guess()
 		}
-		any = any || u.stem
 		p.units = append(p.units, u)
 	}
 	p.number()
-	if any || p.tower() {
-		return p
-	}
-	return nil
+	p.tower()
+	return p
 }
 
 func (p *part) joinLetters(u *unit) {
@@ -178,8 +183,7 @@ func (p *part) number() {
 }
 
 // tower joins 4 to 12 successive lines of one letter each.
-func (p *part) tower() bool {
-	found := false
+func (p *part) tower() {
 	for i := 0; i < len(p.units); i++ {
 		j := i
 		var word strings.Builder
@@ -190,13 +194,11 @@ func (p *part) tower() bool {
 		if n := j - i; n >= 4 && n <= 12 && hasStem(word.String()) {
 			u := &p.units[i]
 			u.upper, u.caps, u.stem = word.String(), word.String(), true
-			found = true
 		}
 		if j > i {
 			i = j - 1
 		}
 	}
-	return found
 }
 
 func (p *part) add(u *unit, rule string, word string, weight int, why string) *Finding {

@@ -1,0 +1,214 @@
+package mark
+
+import "unicode/utf8"
+
+// A scanner says in one look at each octet whether a class word may stand in text: as it
+// is, with anything but letters between its letters, or with digits for letters. Most
+// mail has none, and is spared all other work.
+type scanner struct {
+	state uint8
+	hit   bool
+}
+
+const hitState = 255
+
+// steps[s][c] is the state after an octet; what is no letter changes nothing.
+var steps = buildSteps()
+
+// folded is the letter that an octet counts as; 0 for none.
+func folded(c byte) byte {
+	switch {
+	case c >= 'a' && c <= 'z':
+		return c - 'a' + 'A'
+	case c >= 'A' && c <= 'Z':
+		return c
+	}
+	switch c {
+	case '4', '@':
+		return 'A'
+	case '1', '!':
+		return 'I'
+	case '5', '$':
+		return 'S'
+	case '3':
+		return 'E'
+	case '7':
+		return 'T'
+	case '0':
+		return 'O'
+	}
+	return 0
+}
+
+// buildSteps makes the automaton of the stems (Aho and Corasick).
+func buildSteps() *[256][128]uint8 {
+	type node struct {
+		next [26]int
+		fail int
+		end  bool
+	}
+	nodes := []node{{}}
+	for _, w := range stems {
+		at := 0
+		for i := range len(w) {
+			c := w[i] - 'A'
+			if nodes[at].next[c] == 0 {
+				nodes = append(nodes, node{})
+				nodes[at].next[c] = len(nodes) - 1
+			}
+			at = nodes[at].next[c]
+		}
+		nodes[at].end = true
+	}
+	queue := []int{}
+	for _, n := range nodes[0].next {
+		if n != 0 {
+			queue = append(queue, n)
+		}
+	}
+	for len(queue) > 0 {
+		at := queue[0]
+		queue = queue[1:]
+		for c, n := range nodes[at].next {
+			back := nodes[nodes[at].fail].next[c]
+			if n == 0 {
+				nodes[at].next[c] = back
+				continue
+			}
+			nodes[n].fail = back
+			nodes[n].end = nodes[n].end || nodes[back].end
+			queue = append(queue, n)
+		}
+	}
+	var table [256][128]uint8
+	for s := range nodes {
+		for c := range 128 {
+			l := folded(byte(c))
+			switch {
+			case l == 0:
+				table[s][c] = uint8(s)
+			case nodes[nodes[s].next[l-'A']].end:
+				table[s][c] = hitState
+			default:
+				table[s][c] = uint8(nodes[s].next[l-'A'])
+			}
+		}
+	}
+	for c := range 128 {
+		table[hitState][c] = hitState
+	}
+	return &table
+}
+
+// octet goes on by one ASCII octet.
+func (s *scanner) octet(c byte) { s.state = steps[s.state][c] }
+
+// text goes on, and says whether a class word may have been seen. Letters of other
+// scripts may be a disguise.
+func (s *scanner) text(t string) bool {
+	if s.hit {
+		return true
+	}
+	state := s.state
+	for i := 0; i < len(t); i++ {
+		c := t[i]
+		if c < utf8.RuneSelf {
+			state = steps[state][c]
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(t[i:])
+		if !harmless(r) {
+			s.hit = true
+			return true
+		}
+		i += n - 1
+	}
+	s.state = state
+	s.hit = state == hitState
+	return s.hit
+}
+
+// harmless are signs that are no letters in disguise: quotation marks, dashes, bullets,
+// blanks.
+func harmless(r rune) bool {
+	switch {
+	case r == 0xa0, r == 0xa7, r == 0xa9, r == 0xab, r == 0xad, r == 0xae, r == 0xb0, r == 0xb7, r == 0xbb,
+		r >= 0x2000 && r <= 0x2027, r >= 0x2030 && r <= 0x203a, r == 0x2060, r == 0x20ac, r == 0x2190, r == 0x2192, r == 0xfeff:
+		return true
+	}
+	return false
+}
+
+// Maybe says whether a mark may stand in text. No is certain.
+func Maybe(text string) bool {
+	var s scanner
+	return s.text(text)
+}
+
+// MaybeHTML is Maybe for HTML, whose elements and comments may stand between letters.
+func MaybeHTML(html string) bool {
+	var shown, all scanner // all sees attributes too
+	if all.text(html) {
+		return true
+	}
+	for i := 0; i < len(html); {
+		switch c := html[i]; {
+		case c == '<':
+			i = tagEnds(html, i)
+		case c == '&':
+			if i+1 < len(html) && html[i+1] == '#' {
+				return true
+			}
+			j := i + 1
+			for j < len(html) && j-i < 12 && (html[j]|0x20 >= 'a' && html[j]|0x20 <= 'z') {
+				j++
+			}
+			if j < len(html) && html[j] == ';' {
+				j++
+			} else {
+				j = i + 1
+			}
+			i = j
+		case c < utf8.RuneSelf:
+			shown.octet(c)
+			i++
+		default:
+			i++ // harmless, as all has seen
+		}
+	}
+	return shown.state == hitState
+}
+
+// tagEnds is where an element's tag, or a comment, that begins at i ends.
+func tagEnds(s string, i int) int {
+	rest := s[i:]
+	if len(rest) >= 4 && rest[:4] == "<!--" {
+		for j := i + 4; j+3 <= len(s); j++ {
+			if s[j:j+3] == "-->" {
+				return j + 3
+			}
+		}
+		return len(s)
+	}
+	if len(rest) < 2 || !(rest[1]|0x20 >= 'a' && rest[1]|0x20 <= 'z' || rest[1] == '/' || rest[1] == '!' || rest[1] == '?') {
+		return i + 1
+	}
+	quote, equals := byte(0), false
+	for j := i + 1; j < len(s); j++ {
+		switch c := s[j]; {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case (c == '"' || c == '\'') && equals:
+			quote, equals = c, false
+		case c == '>':
+			return j + 1
+		case c == '=':
+			equals = true
+		case c != ' ' && c != '\t' && c != '\r' && c != '\n':
+			equals = false
+		}
+	}
+	return len(s)
+}
