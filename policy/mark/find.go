@@ -106,7 +106,6 @@ type part struct {
 	open     bool // an explicit mark of openness stands in it (N7)
 	redone   Class
 	redoneOf string
-	copyNo   bool
 }
 
 // newPart prepares a part; nil when no class word can be in it.
@@ -128,11 +127,14 @@ func newPart(in *extract.Part) *part {
 		if len(text) > longUnit {
 			text = text[:longUnit]
 		}
-		u.upper, u.caps = normal(text)
-		p.joinLetters(&u)
-		u.stem = u.stem || hasStem(u.upper)
-		if !u.stem && len(u.upper) <= candidate {
-			u.guess()
+		var own scanner
+		if own.text(text) || len(text) <= candidate { // of others only the case is folded, when they are asked
+			u.upper, u.caps = normal(text)
+			p.joinLetters(&u)
+			u.stem = u.stem || hasStem(u.upper)
+			if !u.stem && len(u.upper) <= candidate {
+				u.guess()
+			}
 		}
 		p.units = append(p.units, u)
 	}
@@ -182,6 +184,15 @@ func (p *part) number() {
 	}
 }
 
+// around is the folded text of unit j.
+func (p *part) around(j int) string {
+	u := &p.units[j]
+	if u.upper == "" && len(u.Text) <= longUnit {
+		u.upper, u.caps = normal(u.Text)
+	}
+	return u.upper
+}
+
 // tower joins 4 to 12 successive lines of one letter each.
 func (p *part) tower() {
 	for i := 0; i < len(p.units); i++ {
@@ -225,7 +236,6 @@ func where(u *unit) string {
 func (p *part) find() {
 	for i := range p.units {
 		u := &p.units[i]
-		p.copyNo = p.copyNo || copyOf.MatchString(u.upper)
 		if u.stem && again.MatchString(u.upper) {
 			p.reclassified(i)
 		}
@@ -435,7 +445,7 @@ func (p *part) lessen(i int, u *unit, f *Finding) {
 		f.Weight, f.Why = 0, "N5: struck out and classified anew"
 	}
 	for j := i - 1; j >= 0 && j >= i-2; j-- {
-		if o := p.units[j].upper; introduce.MatchString(o) && (strings.HasSuffix(o, ":") || strings.HasSuffix(o, "-") || p.units[j].Place == extract.Heading) {
+		if o := p.around(j); introduce.MatchString(o) && (strings.HasSuffix(o, ":") || strings.HasSuffix(o, "-") || p.units[j].Place == extract.Heading) {
 			f.Weight -= 60
 			f.Why += "; N6: introduced as an example"
 			break
@@ -566,7 +576,7 @@ func (p *part) reclassified(i int) {
 	var near []string
 	struck := false
 	for j := max(0, i-8); j <= min(len(p.units)-1, i+8); j++ {
-		near = append(near, p.units[j].upper)
+		near = append(near, p.around(j))
 	}
 	for j := range p.units {
 		o := &p.units[j]
@@ -595,14 +605,25 @@ func (p *part) adjust() {
 			f.Weight -= 30
 			f.Why += "; N7: the document is marked open"
 		}
-		if p.copyNo && f.Weight > 0 {
-			f.Weight = min(120, f.Weight+10)
+		if f.Weight > 0 && f.Weight < Certain && p.copied() {
+			f.Weight += 10
+			f.Why += "; C2: a copy number stands near it"
 		}
 	}
 	// A document is open where it says so, not because of an old mark.
 	if p.redone == Terbuka {
 		p.open = true
 	}
+}
+
+// copied says whether the part is numbered as a copy, or goes by hand (C2).
+func (p *part) copied() bool {
+	for i := range p.units {
+		if copyOf.MatchString(p.around(i)) {
+			return true
+		}
+	}
+	return false
 }
 
 func trimExt(name string) string { return strings.TrimSuffix(name, path.Ext(name)) }

@@ -1,19 +1,39 @@
 package mark
 
-import "unicode/utf8"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // A scanner says in one look at each octet whether a class word may stand in text: as it
-// is, with anything but letters between its letters, or with digits for letters. Most
-// mail has none, and is spared all other work.
+// is, and in short lines with anything but letters between its letters, or with digits
+// for letters, also over several lines. Most mail has none, and is spared all other work.
 type scanner struct {
-	state uint8
+	state uint8 // of loose, over short lines
 	hit   bool
 }
 
 const hitState = 255
 
-// steps[s][c] is the state after an octet; what is no letter changes nothing.
-var steps = buildSteps()
+// short says whether the letters of a line may be apart (see candidate). Blanks in a row,
+// and what does not show, make a line longer than it is.
+func short(line string) bool {
+	if len(line) <= candidate {
+		return true
+	}
+	return len(line) <= 10*candidate && (strings.Contains(line, "  ") || !plain(line) || strings.IndexByte(line, '\t') >= 0)
+}
+
+// Automata: state and octet to state. For loose what is no letter changes nothing, and
+// digits are letters; for strict it ends a word.
+var loose, strict = automaton(folded, true), automaton(asLetter, false)
+
+func asLetter(c byte) byte {
+	if c|0x20 >= 'a' && c|0x20 <= 'z' {
+		return c &^ 0x20
+	}
+	return 0
+}
 
 // folded is the letter that an octet counts as; 0 for none.
 func folded(c byte) byte {
@@ -40,8 +60,8 @@ func folded(c byte) byte {
 	return 0
 }
 
-// buildSteps makes the automaton of the stems (Aho and Corasick).
-func buildSteps() *[256][128]uint8 {
+// automaton is that of Aho and Corasick for the stems.
+func automaton(fold func(byte) byte, skip bool) *[256][128]uint8 {
 	type node struct {
 		next [26]int
 		fail int
@@ -83,10 +103,12 @@ func buildSteps() *[256][128]uint8 {
 	var table [256][128]uint8
 	for s := range nodes {
 		for c := range 128 {
-			l := folded(byte(c))
+			l := fold(byte(c))
 			switch {
-			case l == 0:
+			case l == 0 && skip:
 				table[s][c] = uint8(s)
+			case l == 0:
+				table[s][c] = 0
 			case nodes[nodes[s].next[l-'A']].end:
 				table[s][c] = hitState
 			default:
@@ -100,32 +122,42 @@ func buildSteps() *[256][128]uint8 {
 	return &table
 }
 
-// octet goes on by one ASCII octet.
-func (s *scanner) octet(c byte) { s.state = steps[s.state][c] }
-
 // text goes on, and says whether a class word may have been seen. Letters of other
 // scripts may be a disguise.
 func (s *scanner) text(t string) bool {
-	if s.hit {
-		return true
+	for len(t) > 0 && !s.hit {
+		line := t
+		if i := strings.IndexByte(t, '\n'); i >= 0 {
+			line, t = t[:i], t[i+1:]
+		} else {
+			t = ""
+		}
+		if short(line) {
+			s.state = s.run(loose, s.state, line)
+		} else {
+			s.run(strict, 0, line)
+			s.state = 0
+		}
 	}
-	state := s.state
+	return s.hit
+}
+
+func (s *scanner) run(table *[256][128]uint8, state uint8, t string) uint8 {
 	for i := 0; i < len(t); i++ {
 		c := t[i]
 		if c < utf8.RuneSelf {
-			state = steps[state][c]
+			state = table[state][c]
 			continue
 		}
 		r, n := utf8.DecodeRuneInString(t[i:])
 		if !harmless(r) {
 			s.hit = true
-			return true
+			return state
 		}
 		i += n - 1
 	}
-	s.state = state
-	s.hit = state == hitState
-	return s.hit
+	s.hit = s.hit || state == hitState
+	return state
 }
 
 // harmless are signs that are no letters in disguise: quotation marks, dashes, bullets,
@@ -147,10 +179,11 @@ func Maybe(text string) bool {
 
 // MaybeHTML is Maybe for HTML, whose elements and comments may stand between letters.
 func MaybeHTML(html string) bool {
-	var shown, all scanner // all sees attributes too
+	var all scanner // sees attributes too
 	if all.text(html) {
 		return true
 	}
+	shown := uint8(0)
 	for i := 0; i < len(html); {
 		switch c := html[i]; {
 		case c == '<':
@@ -170,13 +203,13 @@ func MaybeHTML(html string) bool {
 			}
 			i = j
 		case c < utf8.RuneSelf:
-			shown.octet(c)
+			shown = loose[shown][c]
 			i++
 		default:
 			i++ // harmless, as all has seen
 		}
 	}
-	return shown.state == hitState
+	return shown == hitState
 }
 
 // tagEnds is where an element's tag, or a comment, that begins at i ends.
