@@ -132,6 +132,7 @@ func (s *scanner) text(t string) bool {
 		} else {
 			t = ""
 		}
+		line = strings.TrimSuffix(line, "\r")
 		if short(line) {
 			s.state = s.run(loose, s.state, line)
 		} else {
