@@ -161,7 +161,7 @@ func partOf(ev Evidence) (malay, english string) {
 
 // short keeps the beginning and the end of a path through containers.
 func short(p string) string {
-	p = ascii(strings.NewReplacer(`"`, "", "<", "", ">", "/", `\`, "").Replace(p), 300)
+	p = ascii(strings.NewReplacer(`"`, "", "<", "", ">", "/", `\`, "").Replace(p), 4000)
 	if len(p) > 70 {
 		return p[:35] + "..." + p[len(p)-30:]
 	}

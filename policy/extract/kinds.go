@@ -125,9 +125,9 @@ func utf16Order(b []byte) string {
 	}
 	half := len(b) / 2
 	switch {
-	case zeros[1] > half*6/10 && zeros[0] < half/10:
+	case zeros[1] > half*6/10 && zeros[0] <= half/10:
 		return "utf-16le"
-	case zeros[0] > half*6/10 && zeros[1] < half/10:
+	case zeros[0] > half*6/10 && zeros[1] <= half/10:
 		return "utf-16be"
 	}
 	return ""

@@ -96,6 +96,9 @@ func (w *walker) eachXML(b []byte, ev xmlEvents) error {
 	for {
 		tok, err := d.RawToken()
 		if errors.Is(err, io.EOF) {
+			if depth > 0 {
+				return io.ErrUnexpectedEOF
+			}
 			return nil
 		}
 		if err != nil {

@@ -19,7 +19,7 @@ func (p *part) subject(u *unit) {
 			continue
 		}
 		i := strings.IndexByte(rest, ']')
-		if !strings.HasPrefix(rest, "[") || i < 0 || i > 40 || hasStem(rest[:i]) {
+		if !strings.HasPrefix(rest, "[") || i < 0 || i > 40 || hasStem(strings.Replace(rest[:i], "TERBUKA", "", 1)) {
 			break
 		}
 		rest = rest[i+1:]
