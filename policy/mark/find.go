@@ -99,8 +99,14 @@ type unit struct {
 type part struct {
 	*extract.Part
 	units    []unit
-	lines    int // how many there are of unit.order
-	rows     map[int]int
+	lines    int            // how many there are of unit.order
+	rows     map[int]int    // cells in a line
+	cells    map[[3]int]int // list, row, column: unit
+	lowest   map[[2]int]int // list, column: its last row
+	marks    []placed       // units that are marks, once they were asked for
+	asked    bool
+	only     map[Class]bool // see onlyClass
+	struck   bool           // something is struck out
 	found    []Finding
 	declared bool
 	open     bool // an explicit mark of openness stands in it (N7)
@@ -165,7 +171,7 @@ func (u *unit) guess() {
 
 // number counts lines: a row of cells is one.
 func (p *part) number() {
-	p.rows = map[int]int{}
+	p.rows, p.cells, p.lowest = map[int]int{}, map[[3]int]int{}, map[[2]int]int{}
 	last := [2]int{-1, -1}
 	for i := range p.units {
 		u := &p.units[i]
@@ -176,6 +182,8 @@ func (p *part) number() {
 				last = row
 			}
 			p.rows[p.lines]++
+			p.cells[[3]int{u.List, u.Row, u.Col}] = i
+			p.lowest[[2]int{u.List, u.Col}] = max(p.lowest[[2]int{u.List, u.Col}], u.Row)
 		} else {
 			p.lines++
 			last = [2]int{-1, -1}
@@ -217,9 +225,30 @@ func (p *part) add(u *unit, rule string, word string, weight int, why string) *F
 	if c == 0 {
 		c = words[strings.ReplaceAll(word, " ", "")]
 	}
-	p.found = append(p.found, Finding{Path: p.Path, Where: where(u), Rule: rule, Class: c, Word: word, Weight: weight, Why: why,
-		English: english[word] && rule != "E1" && rule != "E5"})
+	f := Finding{Path: p.Path, Where: where(u), Rule: rule, Class: c, Word: word, Weight: weight, Why: why,
+		English: english[word] && rule != "E1" && rule != "E5"}
+	if weight == 0 && len(p.found) >= maxMentions || weight > 0 && p.enough(c, weight) {
+		return &f
+	}
+	p.found = append(p.found, f)
 	return &p.found[len(p.found)-1]
+}
+
+// maxMentions is how many mentions of a part are kept.
+const maxMentions = 1000
+
+// enough says that a part has shown its class so often, with such a weight, that one
+// more changes nothing.
+func (p *part) enough(c Class, weight int) bool {
+	n := 0
+	for i := range p.found {
+		if p.found[i].Class == c && p.found[i].Weight >= weight {
+			if n++; n >= 20 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func where(u *unit) string {
@@ -236,7 +265,10 @@ func where(u *unit) string {
 func (p *part) find() {
 	for i := range p.units {
 		u := &p.units[i]
-		if u.stem && again.MatchString(u.upper) {
+		p.struck = p.struck || u.stem && (u.Style&extract.Struck != 0 || u.Place == extract.Deleted)
+	}
+	for i := range p.units {
+		if u := &p.units[i]; u.stem && p.redone == None && again.MatchString(u.upper) {
 			p.reclassified(i)
 		}
 	}
@@ -342,14 +374,14 @@ func (p *part) line(i int, u *unit, word string) {
 		return
 	}
 	if u.Place == extract.Cell && p.rows[u.order] > 1 {
-		if p.labelled(i, u) {
+		if p.labelled(u) {
 			p.add(u, "E5", word, wField, "the cell beside or above it asks for the class")
 		} else {
 			p.add(u, "E4", word, 0, "one cell among others")
 		}
 		return
 	}
-	if u.Place == extract.Cell && p.labelled(i, u) {
+	if u.Place == extract.Cell && p.labelled(u) {
 		p.add(u, "E5", word, wField, "the cell beside or above it asks for the class")
 		return
 	}
@@ -357,6 +389,13 @@ func (p *part) line(i int, u *unit, word string) {
 	foot := u.order > p.lines-ends
 	if !head && !foot && u.Place != extract.Hidden && u.Place != extract.Notes && u.Place != extract.Comment {
 		p.add(u, "E4", word, 0, "alone on a line, but neither at the head nor at the foot")
+		return
+	}
+	weight := wLine
+	if head || foot || u.Page > 0 {
+		weight = wLineBoth // it may be
+	}
+	if p.enough(words[word], weight) {
 		return
 	}
 	f := p.add(u, "E4", word, wLine, "alone on a line at the head or foot")
@@ -370,15 +409,39 @@ func (p *part) line(i int, u *unit, word string) {
 	p.lessen(i, u, f)
 }
 
+// looked is how many marks at each end of a part are compared with another.
+const looked = 200
+
+// A placed mark is a unit that is one, by its number.
+type placed struct {
+	unit  int
+	class Class
+}
+
+// alone are the units that are marks, the first and the last of very many.
+func (p *part) alone() []placed {
+	if p.asked {
+		return p.marks
+	}
+	p.asked = true
+	for j := range p.units {
+		if o := &p.units[j]; o.stem && !several(o.upper) {
+			if m := markUnit.FindStringSubmatch(o.upper); m != nil {
+				p.marks = append(p.marks, placed{j, words[m[1]]})
+			}
+		}
+	}
+	if n := len(p.marks); n > 2*looked {
+		p.marks = append(p.marks[:looked:looked], p.marks[n-looked:]...)
+	}
+	return p.marks
+}
+
 // both says whether the same mark stands at the other end, or on another page.
 func (p *part) both(i int, u *unit, c Class) bool {
-	for j := range p.units {
-		o := &p.units[j]
-		if j == i || !o.stem || o.order == u.order {
-			continue
-		}
-		m := markUnit.FindStringSubmatch(o.upper)
-		if m == nil || words[m[1]] != c || several(o.upper) {
+	for _, m := range p.alone() {
+		o := &p.units[m.unit]
+		if m.unit == i || o.order == u.order || m.class != c {
 			continue
 		}
 		if u.Page > 0 && o.Page > 0 && o.Page != u.Page {
@@ -399,14 +462,22 @@ func (p *part) both(i int, u *unit, c Class) bool {
 
 // onlyClass says whether no other class stands alone on a line or begins one.
 func (p *part) onlyClass(c Class) bool {
+	if only, known := p.only[c]; known {
+		return only
+	}
+	if p.only == nil {
+		p.only = map[Class]bool{}
+	}
+	p.only[c] = true
 	for j := range p.units {
 		if o := &p.units[j]; o.stem {
 			if m := leading.FindStringSubmatch(o.upper); m != nil && words[m[1]] != c {
-				return false
+				p.only[c] = false
+				break
 			}
 		}
 	}
-	return true
+	return p.only[c]
 }
 
 // lessen applies N1, N5 and N6 to a line.
@@ -454,43 +525,22 @@ func (p *part) lessen(i int, u *unit, f *Finding) {
 	f.Weight = max(f.Weight, 0)
 }
 
-// labelled says whether the cell to the left, or above, is a label.
-func (p *part) labelled(i int, u *unit) bool {
-	for j := range p.units {
-		o := &p.units[j]
-		if j == i || o.List != u.List || o.Place != extract.Cell || !labelUnit.MatchString(o.upper) {
+// labelled says whether the cell to the left, or the one above a single value, is a label.
+func (p *part) labelled(u *unit) bool {
+	for back := 1; back <= 2; back++ {
+		j, ok := p.cells[[3]int{u.List, u.Row, u.Col - back}]
+		if !ok {
 			continue
 		}
-		if o.Row == u.Row && o.Col < u.Col && u.Col-o.Col <= 2 && p.nothingBetween(o, u) {
+		if labelUnit.MatchString(p.around(j)) {
 			return true
 		}
-		if o.Col == u.Col && o.Row+1 == u.Row && p.column(u) == 1 {
-			return true
+		if strings.Trim(p.around(j), ": ") != "" { // between them only a colon may stand
+			break
 		}
 	}
-	return false
-}
-
-// nothingBetween says whether the cells between two of a row are empty or a colon.
-func (p *part) nothingBetween(a, b *unit) bool {
-	for j := range p.units {
-		o := &p.units[j]
-		if o.List == a.List && o.Row == a.Row && o.Col > a.Col && o.Col < b.Col && strings.Trim(o.upper, ": ") != "" {
-			return false
-		}
-	}
-	return true
-}
-
-// column counts the cells below the label in a column: one is a value, several are a list.
-func (p *part) column(u *unit) int {
-	n := 0
-	for j := range p.units {
-		if o := &p.units[j]; o.List == u.List && o.Col == u.Col && o.Row >= u.Row {
-			n++
-		}
-	}
-	return n
+	j, ok := p.cells[[3]int{u.List, u.Row - 1, u.Col}]
+	return ok && p.lowest[[2]int{u.List, u.Col}] == u.Row && labelUnit.MatchString(p.around(j))
 }
 
 // says is E6: a statement about this document.
@@ -574,16 +624,11 @@ func (p *part) reclassified(i int) {
 	u := &p.units[i]
 	m := again.FindStringSubmatch(u.upper)
 	var near []string
-	struck := false
 	for j := max(0, i-8); j <= min(len(p.units)-1, i+8); j++ {
 		near = append(near, p.around(j))
 	}
-	for j := range p.units {
-		o := &p.units[j]
-		struck = struck || o.stem && (o.Style&extract.Struck != 0 || o.Place == extract.Deleted)
-	}
 	text := strings.Join(near, "\n")
-	if (struck || wasOnce.MatchString(text)) && dated.MatchString(text) && byWhom.MatchString(text) {
+	if (p.struck || wasOnce.MatchString(text)) && dated.MatchString(text) && byWhom.MatchString(text) {
 		p.redone, p.redoneOf = words[m[1]], m[1]
 		p.add(u, "N5", m[1], 100, "classified anew, by whom and when is said")
 	}

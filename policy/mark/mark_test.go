@@ -152,6 +152,37 @@ func TestSuspicion(t *testing.T) {
 	}
 }
 
+// Nothing that a sender can pile up makes the work grow faster than the text.
+func TestPiles(t *testing.T) {
+	const n = 30_000
+	pile := func(place extract.Place, text string, cell bool) extract.Part {
+		p := extract.Part{Path: "x"}
+		for i := range n {
+			u := extract.Unit{Place: place, Text: text}
+			if cell {
+				u.Row, u.Col, u.List = 1, i+1, 1
+			}
+			p.Units = append(p.Units, u)
+		}
+		return p
+	}
+	for name, c := range map[string]struct {
+		part extract.Part
+		want Class
+	}{
+		"lines":   {pile(extract.Paragraph, "RAHSIA", false), Rahsia},
+		"hidden":  {pile(extract.Hidden, "RAHSIA", false), Rahsia},
+		"cells":   {pile(extract.Cell, "RAHSIA", true), None},
+		"headers": {pile(extract.PageHeader, "RAHSIA", false), Rahsia},
+		"notes":   {pile(extract.Paragraph, "Diturunkan kepada SULIT", false), None},
+	} {
+		v := Judge([]extract.Part{c.part})
+		if v.Class != c.want || len(v.Findings) > maxMentions+200 {
+			t.Errorf("%s: class %d, %d findings", name, v.Class, len(v.Findings))
+		}
+	}
+}
+
 func FuzzJudge(f *testing.F) {
 	for _, s := range []string{"RAHSIA", "\u202eAISHAR", "R A H S I A", "[x] SULIT [ ] RAHSIA", "Klasifikasi: Terhad", "رهسيا",
 		"[RAHSIA] a", "MSIP_Label_1_Name=Rahsia", "Dokumen ini adalah SULIT", "Diturunkan kepada SULIT oleh Ketua 1/2/2026"} {
