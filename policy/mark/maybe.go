@@ -15,15 +15,6 @@ type scanner struct {
 
 const hitState = 255
 
-// short says whether the letters of a line may be apart (see candidate). Blanks in a row,
-// and what does not show, make a line longer than it is.
-func short(line string) bool {
-	if len(line) <= candidate {
-		return true
-	}
-	return len(line) <= 10*candidate && (strings.Contains(line, "  ") || !plain(line) || strings.IndexByte(line, '\t') >= 0)
-}
-
 // Automata: state and octet to state. For loose what is no letter changes nothing, and
 // digits are letters; for strict it ends a word.
 var loose, strict = automaton(folded, true), automaton(asLetter, false)
@@ -133,32 +124,40 @@ func (s *scanner) text(t string) bool {
 			t = ""
 		}
 		line = strings.TrimSuffix(line, "\r")
-		if short(line) {
-			s.state = s.run(loose, s.state, line)
+		apart := len(line) <= candidate // its letters may be
+		if !apart {
+			_, odd := s.run(strict, 0, line)
+			// Blanks in a row, and what does not show, make a line longer than it is.
+			apart = len(line) <= 10*candidate && (odd || strings.Contains(line, "  "))
+		}
+		if apart {
+			s.state, _ = s.run(loose, s.state, line)
 		} else {
-			s.run(strict, 0, line)
 			s.state = 0
 		}
 	}
 	return s.hit
 }
 
-func (s *scanner) run(table *[256][128]uint8, state uint8, t string) uint8 {
+// run goes through a line; odd says that not all of it is visible ASCII.
+func (s *scanner) run(table *[256][128]uint8, state uint8, t string) (end uint8, odd bool) {
 	for i := 0; i < len(t); i++ {
 		c := t[i]
 		if c < utf8.RuneSelf {
+			odd = odd || c < ' '
 			state = table[state][c]
 			continue
 		}
+		odd = true
 		r, n := utf8.DecodeRuneInString(t[i:])
 		if !harmless(r) {
 			s.hit = true
-			return state
+			return state, true
 		}
 		i += n - 1
 	}
 	s.hit = s.hit || state == hitState
-	return state
+	return state, odd
 }
 
 // harmless are signs that are no letters in disguise: quotation marks, dashes, bullets,
