@@ -107,6 +107,7 @@ func demo(c *cobra.Command, t *target, o demoOptions) (err error) {
 	if err != nil {
 		return errors.Join(err, s.close())
 	}
+	log.Warn(outboundNote)
 	out.describe(s, ca)
 	if err := announce(c.OutOrStdout(), t.json, o.ready, out); err != nil {
 		return errors.Join(err, s.close())

@@ -24,8 +24,9 @@ func init() {
 }
 
 var (
-	upperRule = regexp.MustCompile(`(?i)[.#]?([\w-]+)\s*\{[^}]*text-transform\s*:\s*uppercase`)
-	redColour = regexp.MustCompile(`(?i)(^|;|\s)color\s*:\s*(red|#f00|#ff0000|#c00(000)?|darkred|crimson|rgb\(\s*2[0-5]\d\s*,\s*\d{1,2}\s*,)`)
+	upperRule  = regexp.MustCompile(`(?i)[.#]?([\w-]+)\s*\{[^}]*text-transform\s*:\s*uppercase`)
+	cssContent = regexp.MustCompile(`(?i)[;{\s]content\s*:\s*(?:"([^"]{1,200})"|'([^']{1,200})')`)
+	redColour  = regexp.MustCompile(`(?i)(^|;|\s)color\s*:\s*(red|#f00|#ff0000|#c00(000)?|darkred|crimson|rgb\(\s*2[0-5]\d\s*,\s*\d{1,2}\s*,)`)
 )
 
 // An htmlReader gathers the text between block elements.
@@ -66,6 +67,9 @@ func (w *walker) html(a at, text string) {
 		for _, m := range upperRule.FindAllStringSubmatch(text, 100) {
 			r.upper[m[1]] = true
 		}
+	}
+	for _, m := range cssContent.FindAllStringSubmatch(text, 100) { // shown, though it is no text of the document
+		r.part.add(Unit{Place: Stamp, Where: "style sheet", Text: m[1] + m[2]})
 	}
 	r.stack = []htmlState{{place: Paragraph}}
 	z := html.NewTokenizer(strings.NewReader(text))

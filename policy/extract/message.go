@@ -56,6 +56,9 @@ func (w *walker) leaf(a at, x *message.Index, p *message.Part, body io.ReaderAt,
 		}
 		here = a.in(title)
 		w.name(here, name)
+		if other := message.ParamValue(p.Params, "name"); other != name {
+			w.name(here, other)
+		}
 	}
 	if w.locked(here, p) {
 		return

@@ -61,14 +61,28 @@ func (p *pack) damaged(here at, kind string, err error) {
 func (p *pack) common(kind string) {
 	p.each(func(n string) bool { return strings.HasPrefix(n, "docProps/") || strings.HasPrefix(n, "docMetadata/") },
 		func(name string, here at, b []byte) { p.properties(here, b) })
-	p.each(func(n string) bool {
-		return strings.Contains(n, "/embeddings/") || strings.Contains(n, "/activeX/") && !strings.HasSuffix(n, ".xml") && !strings.HasSuffix(n, ".rels")
-	}, func(name string, here at, b []byte) { p.w.file(here, source{name: name, data: b}) })
+	p.each(func(n string) bool { return strings.HasPrefix(n, "customXml/item") && strings.HasSuffix(n, ".xml") },
+		func(name string, here at, b []byte) {
+			p.w.file(here, source{name: name, declared: "text/xml", data: b})
+		})
+	p.each(func(n string) bool { return strings.HasSuffix(n, ".vml") }, func(_ string, here at, b []byte) { p.word(here, Stamp, b) })
+	// Whatever else is inside: embedded documents, chunks of HTML or RTF, workbooks in binary.
+	p.each(foreign, func(name string, here at, b []byte) { p.w.file(here, source{name: name, data: b}) })
 	for _, z := range p.files {
 		if strings.Contains(z.Name, "/media/") {
 			p.w.gap(p.a.in(path.Base(z.Name)), "picture", Unread, "pictures are not read yet")
 		}
 	}
+}
+
+// foreign says whether a file in a document is in no format of the document itself.
+func foreign(name string) bool {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".xml", ".rels", ".vml", ".odttf", ".fntdata", "":
+		return false
+	}
+	return !strings.Contains(name, "/media/") && !strings.HasPrefix(name, "docProps/") &&
+		!strings.HasPrefix(path.Base(name), "printerSettings") && path.Base(name) != "vbaProject.bin"
 }
 
 // properties gives "name: value" of each property and label.

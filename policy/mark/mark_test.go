@@ -154,7 +154,7 @@ func TestSuspicion(t *testing.T) {
 
 // Nothing that a sender can pile up makes the work grow faster than the text.
 func TestPiles(t *testing.T) {
-	const n = 30_000
+	const n = 10_000
 	pile := func(place extract.Place, text string, cell bool) extract.Part {
 		p := extract.Part{Path: "x"}
 		for i := range n {
