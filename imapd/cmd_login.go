@@ -92,8 +92,8 @@ func authenticate(ctx context.Context, s *session, c *call) error {
 		if line == "*" {
 			return wire.SyntaxError("authentication cancelled")
 		}
-		if response, err = base64.StdEncoding.DecodeString(line); err != nil {
-			return wire.SyntaxError("not base64")
+		if response, err = decodeResponse(line); err != nil {
+			return err
 		}
 	}
 }
@@ -103,6 +103,12 @@ func (s *session) initial() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return decodeResponse(text)
+}
+
+// decodeResponse reads base64; "=" is an empty response (RFC 4959), which some clients
+// also send where an empty line is meant.
+func decodeResponse(text string) ([]byte, error) {
 	if text == "=" {
 		return []byte{}, nil
 	}
