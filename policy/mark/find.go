@@ -3,6 +3,7 @@ package mark
 import (
 	"path"
 	"strings"
+	"unicode"
 
 	"sampul/policy/extract"
 )
@@ -148,18 +149,35 @@ func newPart(in *extract.Part) *part {
 	return p
 }
 
+// joinLetters joins letters that stand apart, in a unit that is no longer than a mark.
 func (p *part) joinLetters(u *unit) {
 	if s := squeezed(u.upper); s != "" && hasStem(strings.ReplaceAll(s, " ", "")) {
 		u.upper, u.caps, u.stem = strings.Replace(s, "RAHSIABESAR", "RAHSIA BESAR", 1), s, true
+		return
+	}
+	if len(u.upper) > candidate || hasStem(u.upper) {
+		return
+	}
+	letters := strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' {
+			return r
+		}
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return r // another letter: no mark
+		}
+		return -1
+	}, u.caps)
+	if _, ok := words[letters]; ok { // in capitals, and nothing else
+		u.upper, u.caps, u.stem = strings.Replace(letters, "RAHSIABESAR", "RAHSIA BESAR", 1), letters, true
 	}
 }
 
 // guess reads digits and signs as letters in a unit that is as short as a mark.
 func (u *unit) guess() {
-	if !strings.ContainsAny(u.upper, "41530@$!7") {
+	if !strings.ContainsAny(u.caps, "41530@$!7|l") {
 		return
 	}
-	s := leet.Replace(u.upper)
+	s := leet.Replace(strings.ToUpper(strings.NewReplacer("l", "I", "|", "I").Replace(u.caps)))
 	if q := squeezed(s); q != "" {
 		s = q
 	}
@@ -299,9 +317,12 @@ func (p *part) look(i int, u *unit) {
 		return
 	}
 	if m := fieldUnit.FindStringSubmatch(u.upper); m != nil {
-		if several(u.upper) {
+		switch {
+		case several(u.upper):
 			p.add(u, "E5", m[1], 0, "N1: the field offers several classes")
-		} else {
+		case p.register(i):
+			p.add(u, "E5", m[1], 0, "N1: a list of documents, each with its class")
+		default:
 			p.add(u, "E5", m[1], wField, "a field names the class")
 		}
 		return

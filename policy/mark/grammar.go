@@ -60,6 +60,7 @@ var (
 
 	boxed = regexp.MustCompile(`(\[\s*[X/V√✓✔*]\s*\]|\(\s*[X/V√✓✔*]\s*\)|☒|☑|✓|✔|√|■|⊠|🗹|🗷|●|◉)|(\[\s*[_.]?\s*\]|\(\s*\)|☐|□|○|◯|▢)`)
 
+	numbered  = regexp.MustCompile(`^` + deco + class + `[\s\-–—]+\d{1,3}` + deco + `$`)
 	classWord = regexp.MustCompile(`\b` + class + `\b`)
 	leading   = regexp.MustCompile(`^` + deco + `(?:[0-9IVXA-Z]{1,4}[.)]\s+)?` + class + `\b`)
 	copyOf    = regexp.MustCompile(`(?:SALINAN|COPY)(?: ?NO\.?)? ?\d+ (?:DARIPADA|OF) \d+|TANGAN KE TANGAN|BUKU DAFTAR (?:AM )?492`)

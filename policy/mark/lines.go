@@ -53,8 +53,15 @@ func (p *part) line(i int, u *unit, word string) {
 	if u.Style&extract.ShownCaps != 0 {
 		written = capitals
 	}
-	if several(u.upper) {
+	switch {
+	case several(u.upper):
 		p.add(u, "E4", word, 0, "N1: several classes in one line")
+		return
+	case numbered.MatchString(u.upper):
+		p.add(u, "E4", word, 0, "N4: one of several, as in a list of secrets")
+		return
+	case i+1 < len(p.units) && everyday.MatchString(p.around(i+1)):
+		p.add(u, "E4", word, 0, "N4: a fixed phrase that goes on in the next line")
 		return
 	}
 	switch u.Place {
@@ -105,6 +112,20 @@ const looked = 200
 type placed struct {
 	unit  int
 	class Class
+}
+
+// register says whether fields near unit i name three classes or more: a list of
+// documents, each with its own.
+func (p *part) register(i int) bool {
+	seen := map[Class]bool{}
+	for j := max(0, i-nearby); j <= min(len(p.units)-1, i+nearby); j++ {
+		if o := &p.units[j]; o.stem && o.Place == p.units[i].Place {
+			if m := fieldUnit.FindStringSubmatch(o.upper); m != nil {
+				seen[words[m[1]]] = true
+			}
+		}
+	}
+	return len(seen) >= 3
 }
 
 // alone are the units that are marks, the first and the last of very many.
