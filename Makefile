@@ -1,6 +1,6 @@
 # make test     every test; on Debian as root it first installs the clients that tests use
 # make check    what must be green before a commit
-# make bench    the benchmarks
+# make bench    the benchmarks; with BENCH=DIR of a load driver also beside PEERS
 # make fuzz     each fuzz target for FUZZTIME (60s)
 
 GO         ?= go
@@ -25,8 +25,11 @@ check:
 	$(GO) test ./internal/rooms
 	$(GO) test -race -short -timeout 30m ./...
 
+PEERS ?= postfix-dovecot postfix-dovecot-mdbox
+
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+	@sh scripts/bench.sh $(PEERS)
 
 fuzz:
 	@sh scripts/fuzz.sh "$(GO)" "$(FUZZTIME)"
