@@ -97,8 +97,14 @@ func startDemo(t *testing.T, args ...string) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startBinary(t, path, nil, args...)
+}
+
+func startBinary(t *testing.T, path string, env []string, args ...string) *running {
+	t.Helper()
 	r := &running{t: t, log: &bytes.Buffer{}, base: freeBase(t)}
 	r.cmd = exec.Command(path, append([]string{"demo", "--json", "--base-port", fmt.Sprint(r.base)}, args...)...)
+	r.cmd.Env = append(os.Environ(), env...)
 	r.cmd.Stderr = r.log
 	out, err := r.cmd.StdoutPipe()
 	if err != nil {
