@@ -158,6 +158,7 @@ func TestGaps(t *testing.T) {
 		"locked zip":      {locked, Locked},
 		"locked office":   {append([]byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), utf16Text("EncryptedPackage")...), Locked},
 		"locked odf":      {zipped(t, "mimetype", "x", "content.xml", "?", "META-INF/manifest.xml", "<manifest:encryption-data/>"), Locked},
+		"endless element": {[]byte("<html><p " + strings.Repeat("a", 9<<20)), TooMuch},
 		"pgp":             {[]byte("-----BEGIN PGP MESSAGE-----\n\nhQEMA\n"), Locked},
 		"broken zip":      {[]byte("PK\x03\x04 that breaks off"), Damaged},
 		"broken docx":     {document(t, "word/document.xml", "<w:p><w:t>RAH"), Damaged},

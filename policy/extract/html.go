@@ -2,7 +2,9 @@ package extract
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strings"
 
@@ -77,6 +79,9 @@ func (w *walker) html(a at, text string) {
 	for {
 		switch z.Next() {
 		case html.ErrorToken:
+			if !errors.Is(z.Err(), io.EOF) {
+				w.gap(a, "html", TooMuch, "one element is longer than can be looked at")
+			}
 			r.flush()
 			r.part.end()
 			return
