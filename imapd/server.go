@@ -210,3 +210,10 @@ func remoteIP(a net.Addr) netip.Addr {
 	}
 	return netip.Addr{}
 }
+
+// Sessions is how many there are now.
+func (s *Server) Sessions() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sessions)
+}

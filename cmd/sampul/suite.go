@@ -36,6 +36,7 @@ const (
 type server interface {
 	Serve(ctx context.Context, ln net.Listener) error
 	Shutdown(ctx context.Context) error
+	Sessions() int
 }
 
 // A suite is everything that runs.
@@ -104,6 +105,13 @@ func (s *suite) gauges() metrics.Gauges {
 		return func() float64 { return pick(s.store.Lag()) }
 	}
 	return metrics.Gauges{
+		Sessions: func() map[string]int {
+			n := map[string]int{}
+			for i, srv := range s.servers {
+				n[s.cfg.Listeners[i].Kind] += srv.Sessions()
+			}
+			return n
+		},
 		LagRecords: lag(func(n int, _ int64, _ time.Duration) float64 { return float64(n) }),
 		LagOctets:  lag(func(_ int, n int64, _ time.Duration) float64 { return float64(n) }),
 		LagSeconds: lag(func(_ int, _ int64, d time.Duration) float64 { return d.Seconds() }),
