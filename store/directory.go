@@ -22,6 +22,10 @@ type Agency struct {
 	Name    string    `json:"name"` // short and stable, such as "agensi-a"
 	Title   string    `json:"title,omitempty"`
 	Created time.Time `json:"created"`
+
+	Source         string `json:"source,omitempty"`          // address that its mail goes out from, "" for the system's choice
+	HELO           string `json:"helo,omitempty"`            // name in EHLO of its mail, "" for the suite's
+	ForwardOutside bool   `json:"forward_outside,omitempty"` // officers may forward outside government automatically
 }
 
 // A Domain belongs to one agency.
@@ -29,6 +33,10 @@ type Domain struct {
 	Name    string    `json:"name"` // lower case, A-labels
 	Agency  string    `json:"agency"`
 	Created time.Time `json:"created"`
+
+	Route    Route  `json:"route,omitzero"`
+	CatchAll string `json:"catch_all,omitempty"` // address that gets what nobody here has
+	Held     string `json:"held,omitempty"`      // why mail for the domain stays in the queue, "" for not
 }
 
 // An Account is one officer, a shared mailbox or an application.
@@ -46,6 +54,10 @@ type Account struct {
 
 	RetentionDays int  `json:"retention_days,omitempty"` // purge honours both
 	Hold          bool `json:"hold,omitempty"`
+
+	Forward     []string `json:"forward,omitempty"`      // addresses that get a copy
+	ForwardOnly bool     `json:"forward_only,omitempty"` // nothing is kept here
+	Held        string   `json:"held,omitempty"`         // why nobody may log in or send, "" for not; mail still arrives
 }
 
 // An Alias sends mail for an address to an account.
@@ -54,6 +66,7 @@ type Alias struct {
 	Target  string    `json:"target"` // address of an account
 	Agency  string    `json:"agency"`
 	Created time.Time `json:"created"`
+	Until   time.Time `json:"until,omitzero"` // it means nobody from then on; zero is for ever
 }
 
 // A Resolution is what an address means here.

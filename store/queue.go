@@ -5,27 +5,39 @@ import (
 	"time"
 )
 
+// States of a recipient in the queue.
+const (
+	Waiting = "waiting" // for NextTry
+	Holding = "held"    // by an administrator, until it is released
+)
+
 // A QueueEntry is a message that waits for recipients elsewhere.
 type QueueEntry struct {
 	ID         string           `json:"id"`
 	From       string           `json:"from"`
-	Lane       Lane             `json:"lane"`
+	Lane       Lane             `json:"lane"` // people or bulk
 	Created    time.Time        `json:"created"`
 	Size       int64            `json:"size"`
+	State      string           `json:"state"`            // held when every recipient is, else waiting; the runner may show active
+	Why        string           `json:"why,omitempty"`    // of a hold
+	Sender     AccountID        `json:"-"`                // authenticated account, 0 for none
+	Agency     string           `json:"agency,omitempty"` // of the sender, or of the domain that forwards
 	Recipients []QueueRecipient `json:"recipients"`
-	Envelope   *Envelope        `json:"-"`
 	Body       BodyID           `json:"-"`
 }
 
-// A QueueRecipient is one forward-path that is not delivered yet.
+// A QueueRecipient is one forward-path that is not done yet.
 type QueueRecipient struct {
 	Address  string    `json:"address"`
-	State    string    `json:"state"` // waiting, held
+	State    string    `json:"state"`
 	NextTry  time.Time `json:"next_try,omitzero"`
 	Attempts int       `json:"attempts"`
+	Remote   string    `json:"remote,omitempty"` // HOST[IP]:PORT of the last attempt
 	Code     int       `json:"code,omitempty"`
 	Enhanced string    `json:"enhanced,omitempty"`
-	Text     string    `json:"text,omitempty"`
+	Text     string    `json:"text,omitempty"`    // what the other side said last, or why nobody was asked
+	TLS      string    `json:"tls,omitempty"`     // of the last attempt: "TLS 1.3, DANE", "none", "required by MTA-STS"
+	Delayed  bool      `json:"delayed,omitempty"` // the sender was told of the delay
 }
 
 // Outcome is what became of one recipient in one attempt.
@@ -36,6 +48,22 @@ type Outcome struct {
 	Code      int
 	Enhanced  string
 	Text      string
+	Remote    string
+	TLS       string
+	Delayed   bool // the sender has been told of the delay
+	NoAttempt bool // nothing was tried (moving, held domain, policy): Attempts stays
+}
+
+// A QueueFilter picks entries; zero fields pick all.
+type QueueFilter struct {
+	IDs       []string
+	From      string // reverse-path, or @domain
+	To        string // a recipient, or @domain
+	State     string
+	Lane      string // people or bulk
+	Agency    string
+	Sender    AccountID
+	OlderThan time.Duration
 }
 
 // Queue is what must still be delivered elsewhere.
@@ -43,8 +71,36 @@ type Queue interface {
 	// QueueLen is how many messages wait.
 	QueueLen(ctx context.Context) (int, error)
 	// QueueList gives entries in order of ID, after the ID given, at most max.
-	QueueList(ctx context.Context, by Actor, after string, max int) ([]QueueEntry, error)
+	QueueList(ctx context.Context, by Actor, f QueueFilter, after string, max int) ([]QueueEntry, error)
 	// QueueDone records outcomes (DONE). They are durable with the next group.
 	QueueDone(ctx context.Context, id string, outcomes []Outcome) error
+	// QueueEnvelope is the envelope of an entry: prefix, DSN parameters, the recipients still there.
+	QueueEnvelope(ctx context.Context, id string) (*Envelope, error)
+	// OpenQueueBody gives the bytes of a message that waits, without its prefix.
 	OpenQueueBody(ctx context.Context, id string) (BodyReader, error)
+}
+
+// QueueWork is the runner's side of the queue.
+//
+// The runner learns of entries by QueueEach at its start and QueueWatch from then on,
+// and plans from memory. Whatever changes an entry (a hold, a retry, new outcomes) is told
+// to the watcher with the entry as it is then, or with no recipients when it is over.
+type QueueWork interface {
+	// QueueEach calls f for each entry there is, without order.
+	QueueEach(f func(QueueEntry))
+	// QueueWatch calls f for each entry that is accepted or changed from now on, once what
+	// it tells is durable. f must not block.
+	QueueWatch(f func(QueueEntry))
+	// QueueFile files a waiting recipient in a mailbox here, and takes it from the queue, in
+	// one record: exactly once. "" is INBOX.
+	QueueFile(ctx context.Context, id, recipient string, to AccountID, mailbox string) error
+}
+
+// QueueAdmin is the administrators' verbs, on all entries that f picks. They return how
+// many entries changed.
+type QueueAdmin interface {
+	QueueHold(ctx context.Context, by Actor, f QueueFilter, why string) (int, error)
+	QueueRelease(ctx context.Context, by Actor, f QueueFilter) (int, error)
+	QueueRetry(ctx context.Context, by Actor, f QueueFilter) (int, error) // tried now
+	QueueDrop(ctx context.Context, by Actor, f QueueFilter) (int, error)  // taken away, nobody is told
 }

@@ -15,6 +15,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"time"
 
@@ -78,6 +79,29 @@ const (
 	LaneBulk
 )
 
+func (l Lane) String() string {
+	if l == LaneBulk {
+		return "bulk"
+	}
+	return "people"
+}
+
+// MarshalText writes the name that people read.
+func (l Lane) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
+// UnmarshalText reads it.
+func (l *Lane) UnmarshalText(b []byte) error {
+	switch string(b) {
+	case "people":
+		*l = LanePeople
+	case "bulk":
+		*l = LaneBulk
+	default:
+		return fmt.Errorf("lane: people or bulk, not %q", b)
+	}
+	return nil
+}
+
 // An Envelope is one SMTP transaction as it was accepted.
 type Envelope struct {
 	QueueID    string // unique in the suite; stands in the 250 and in each log line
@@ -104,7 +128,9 @@ type Envelope struct {
 // A Recipient is one forward-path, resolved at RCPT. Account 0 is a recipient
 // elsewhere: the queue keeps the message for it.
 type Recipient struct {
-	Path    string // forward-path as it was given
+	Path    string // forward-path: for a recipient elsewhere, where the message goes
+	From    string // reverse-path of this recipient, "" is the envelope's: SRS, VERP, a group's owner
+	Via     string // address that led here by a group, alias or forward, "" for none
 	Account AccountID
 	Agency  string
 	Mailbox string // where to file, "" is INBOX; made if it is gone

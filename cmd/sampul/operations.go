@@ -71,7 +71,7 @@ var operations = map[string]operation{
 	"queue.list": op(func(ctx context.Context, st store.Store, _ none, emit func(any) error) error {
 		const page = 1000
 		for after := ""; ; {
-			entries, err := st.QueueList(ctx, store.System, after, page)
+			entries, err := st.QueueList(ctx, store.System, store.QueueFilter{}, after, page)
 			if err != nil {
 				return err
 			}

@@ -276,7 +276,7 @@ func (p *promised) check(t *testing.T, e *bolt.Engine) {
 			}
 		}
 	}
-	list, err := e.QueueList(ctx, store.System, "", 1<<30)
+	list, err := e.QueueList(ctx, store.System, store.QueueFilter{}, "", 1<<30)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,8 @@ type queueFile struct{ file }
 // An entry is a queue row in memory. It is replaced, never changed.
 type entry struct {
 	store.QueueEntry
-	ref journal.BodyRef
+	Envelope *store.Envelope
+	ref      journal.BodyRef
 }
 
 // queueEntry makes the entry of an accepted message, for its recipients elsewhere.
@@ -285,7 +286,7 @@ func (e *Engine) QueueLen(context.Context) (int, error) {
 }
 
 // QueueList gives entries in order of ID. It is the operator's.
-func (e *Engine) QueueList(_ context.Context, by store.Actor, after string, limit int) ([]store.QueueEntry, error) {
+func (e *Engine) QueueList(_ context.Context, by store.Actor, _ store.QueueFilter, after string, limit int) ([]store.QueueEntry, error) {
 	if err := e.alive(); err != nil {
 		return nil, err
 	}
@@ -342,4 +343,17 @@ func (e *Engine) OpenQueueBody(_ context.Context, id string) (store.BodyReader, 
 		return nil, store.ErrNotFound
 	}
 	return e.openBody(bodyRow{stream: q.Lane, ref: q.ref})
+}
+
+// QueueEnvelope gives what the message came with.
+func (e *Engine) QueueEnvelope(_ context.Context, id string) (*store.Envelope, error) {
+	if err := e.alive(); err != nil {
+		return nil, err
+	}
+	q := e.queued.get(id)
+	if q == nil {
+		return nil, store.ErrNotFound
+	}
+	env := *q.Envelope
+	return &env, nil
 }

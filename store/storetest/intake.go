@@ -145,16 +145,18 @@ func queueSurvives(t *testing.T, r *rig) {
 	r.ok(r.QueueDone(ctx, e.QueueID, []store.Outcome{{Recipient: "b@jauh.test", Done: true}}))
 	for range 2 {
 		r.restart()
-		q := r.wantQueue(e.QueueID, l, "a@jauh.test")
-		if q.Envelope == nil || q.Envelope.From != e.From || string(q.Envelope.Prefix) != string(e.Prefix) {
-			t.Fatalf("envelope %+v", q.Envelope)
+		r.wantQueue(e.QueueID, l, "a@jauh.test")
+		env, err := r.QueueEnvelope(ctx, e.QueueID)
+		r.ok(err)
+		if env.From != e.From || string(env.Prefix) != string(e.Prefix) {
+			t.Fatalf("envelope %+v", env)
 		}
 	}
 }
 
 func (r *rig) wantQueue(id string, l letter, paths ...string) store.QueueEntry {
 	r.t.Helper()
-	list, err := r.QueueList(ctx, store.System, "", 10)
+	list, err := r.QueueList(ctx, store.System, store.QueueFilter{}, "", 10)
 	r.ok(err)
 	if len(list) != 1 || list[0].ID != id {
 		r.t.Fatalf("the queue has %+v", list)
