@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -28,8 +29,15 @@ type Config struct {
 	Guidance   string   `toml:"guidance"`    // added where a class must go by another way
 	HTTP       string   `toml:"http"`        // address of /metrics and /healthz; loopback only
 
+	Resolver string   `toml:"resolver"` // HOST:PORT of the DNS server; the first of /etc/resolv.conf, "off" asks none
+	Trusted  []string `toml:"trusted"`  // networks whose mail is not authenticated again: own relays
+
 	MaxMessage Size       `toml:"max_message"` // 40 MiB
+	TraceDays  int        `toml:"trace_days"`  // how long "what became of this mail" can be answered; 30
 	Log        Log        `toml:"log"`
+	Outbound   Outbound   `toml:"outbound"`
+	Defence    Defence    `toml:"defence"`
+	Filters    []Filter   `toml:"filter"`
 	TLS        TLS        `toml:"tls"` // for listeners that name none of their own
 	Listeners  []Listener `toml:"listener"`
 }
@@ -61,16 +69,23 @@ type Listener struct {
 	MinRate        Size     `toml:"min_rate"` // octets a second while a message comes in; 1000
 	BareCR         string   `toml:"bare_cr"`  // refuse or fix
 	BareLF         string   `toml:"bare_lf"`
+
+	XCLIENT  []string `toml:"xclient"`   // networks whose XCLIENT is believed
+	Proxy    []string `toml:"proxy"`     // networks that begin with a PROXY header, and nobody else
+	ClientCA string   `toml:"client_ca"` // certificates of clients are checked against this file
+	Clients  []string `toml:"clients"`   // lmtp: networks that may come; loopback
 }
 
 // Kinds are what a listener can be.
-var Kinds = []string{"mx", "submission", "submissions", "imap", "imaps"}
+var Kinds = []string{"mx", "submission", "submissions", "lmtp", "imap", "imaps", "https"}
 
 // IMAP says whether the listener speaks IMAP.
 func (l *Listener) IMAP() bool { return strings.HasPrefix(l.Kind, "imap") }
 
 // Implicit says whether TLS begins with the first octet.
-func (l *Listener) Implicit() bool { return l.Kind == "submissions" || l.Kind == "imaps" }
+func (l *Listener) Implicit() bool {
+	return l.Kind == "submissions" || l.Kind == "imaps" || l.Kind == "https"
+}
 
 // Load reads a file and checks it. Paths in it are relative to the file.
 func Load(path string) (*Config, error) {
@@ -94,6 +109,7 @@ func Parse(b []byte) (*Config, error) {
 	c := &Config{
 		GovDomains: []string{"*.gov.my"},
 		MaxMessage: 40 << 20,
+		TraceDays:  30,
 		Log:        Log{Format: "text", Level: "info"},
 	}
 	d := toml.NewDecoder(bytes.NewReader(b))
@@ -114,9 +130,39 @@ func Parse(b []byte) (*Config, error) {
 	return c, err
 }
 
+// LoadFilters reads a file that holds [[filter]] alone, for the demo.
+func LoadFilters(path string) ([]Filter, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	c, err := Parse(b)
+	if err == nil && !reflect.DeepEqual(c.onlyFilters(), c) {
+		err = errors.New("only [[filter]] belongs into this file")
+	}
+	if err == nil {
+		c.resolve(filepath.Dir(path))
+		err = checkFilters(c.Filters)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return c.Filters, nil
+}
+
+func (c *Config) onlyFilters() *Config {
+	empty, _ := Parse(nil)
+	empty.Filters = c.Filters
+	return empty
+}
+
 func (c *Config) resolve(base string) {
-	paths := []*string{&c.DataDir, &c.KeyFile, &c.TLS.Cert, &c.TLS.Key}
+	paths := []*string{&c.DataDir, &c.KeyFile, &c.TLS.Cert, &c.TLS.Key, &c.Outbound.TrustCA}
+	for i := range c.Filters {
+		paths = append(paths, &c.Filters[i].PasswordFile)
+	}
 	for i := range c.Listeners {
+		paths = append(paths, &c.Listeners[i].ClientCA)
 		if t := c.Listeners[i].TLS; t != nil {
 			paths = append(paths, &t.Cert, &t.Key)
 		}
@@ -157,6 +203,15 @@ func (c *Config) check() error {
 	if c.MaxMessage < 64<<10 || c.MaxMessage > 1<<30 {
 		bad("max_message: between 64KiB and 1GiB")
 	}
+	if c.TraceDays < 1 || c.TraceDays > 3660 {
+		bad("trace_days: between 1 and 3660")
+	}
+	if c.Resolver != "" && c.Resolver != "off" {
+		if _, _, err := net.SplitHostPort(c.Resolver); err != nil {
+			bad("resolver: HOST:PORT or off: %w", err)
+		}
+	}
+	errs = append(errs, networks("trusted", c.Trusted), c.Outbound.check(), c.Defence.check(), checkFilters(c.Filters))
 	for i := range c.Listeners {
 		if err := c.Listeners[i].check(c.TLS); err != nil {
 			bad("listener %d (%s %s): %w", i+1, c.Listeners[i].Kind, c.Listeners[i].Address, err)
@@ -169,7 +224,7 @@ func (l *Listener) check(common TLS) error {
 	if !slices.Contains(Kinds, l.Kind) {
 		return fmt.Errorf("kind: one of %s", strings.Join(Kinds, ", "))
 	}
-	if _, _, err := net.SplitHostPort(l.Address); err != nil {
+	if _, _, err := net.SplitHostPort(l.Address); err != nil && !(l.Kind == "lmtp" && strings.HasPrefix(l.Address, "unix:/")) {
 		return fmt.Errorf("address: host:port or :port is needed: %w", err)
 	}
 	t := l.Cert(common)
@@ -192,6 +247,11 @@ func (l *Listener) check(common TLS) error {
 	}
 	if l.Idle != 0 && time.Duration(l.Idle) < time.Second {
 		return errors.New(`idle: a time with its unit is needed, such as "5m"`)
+	}
+	for key, list := range map[string][]string{"xclient": l.XCLIENT, "proxy": l.Proxy, "clients": l.Clients} {
+		if err := networks(key, list); err != nil {
+			return err
+		}
 	}
 	if l.MaxRecipients != 0 && l.MaxRecipients < 100 {
 		return errors.New("max_recipients: at least 100 (RFC 5321 section 4.5.3.1.8)")
