@@ -20,6 +20,10 @@ type Metrics struct {
 	registry *prometheus.Registry
 	replies  *prometheus.CounterVec
 	verdicts *prometheus.CounterVec
+	filters  *prometheus.CounterVec
+	asked    *prometheus.HistogramVec
+	outcomes *prometheus.CounterVec
+	results  *prometheus.CounterVec
 }
 
 // Gauges are read whenever somebody asks.
@@ -39,6 +43,18 @@ func New(g Gauges) *Metrics {
 		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sampul_verdicts_total", Help: "Verdicts of the policy engine.",
 		}, []string{"listener", "direction", "class", "action"}),
+		filters: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sampul_filter_results_total", Help: "What filters answered; error-tempfail and error-accepted when one could not be asked.",
+		}, []string{"filter", "result"}),
+		asked: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "sampul_filter_seconds", Help: "How long filters took.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 9),
+		}, []string{"filter"}),
+		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sampul_delivery_outcomes_total", Help: "What became of recipients in the queue, an attempt each.",
+		}, []string{"outcome", "lane"}),
+		results: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sampul_authentication_results_total", Help: "Findings for mail from outside.",
+		}, []string{"method", "result"}),
 	}
 	gauge := func(name, help string, f func() float64) {
 		if f != nil {
@@ -49,7 +65,7 @@ func New(g Gauges) *Metrics {
 	gauge("sampul_lag_octets", "Octets of accepted records that are not filed yet.", g.LagOctets)
 	gauge("sampul_lag_seconds", "Age of the oldest accepted record that is not filed yet.", g.LagSeconds)
 	gauge("sampul_queue_messages", "Messages that wait for recipients elsewhere.", g.Queue)
-	m.registry.MustRegister(m.replies, m.verdicts, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.replies, m.verdicts, m.filters, m.asked, m.outcomes, m.results, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if g.Sessions != nil {
 		m.registry.MustRegister(sessions{g.Sessions})
@@ -77,6 +93,20 @@ func (m *Metrics) Replied(listener string, code int, enhanced string) {
 // Judged counts a verdict.
 func (m *Metrics) Judged(listener, direction, class, action string) {
 	m.verdicts.WithLabelValues(listener, direction, class, action).Inc()
+}
+
+// Filtered counts an answer of a filter, or that there was none.
+func (m *Metrics) Filtered(filter, result string, took time.Duration) {
+	m.filters.WithLabelValues(filter, result).Inc()
+	m.asked.WithLabelValues(filter).Observe(took.Seconds())
+}
+
+// Attempted counts what became of a recipient: delivered, deferred, bounced, expired.
+func (m *Metrics) Attempted(outcome, lane string) { m.outcomes.WithLabelValues(outcome, lane).Inc() }
+
+// Authenticated counts a finding: spf, dkim, dmarc or arc, with RFC 8601's word.
+func (m *Metrics) Authenticated(method, result string) {
+	m.results.WithLabelValues(method, result).Inc()
 }
 
 // Serve answers until ctx is over: /metrics, and /healthz, which is 503 with a sentence

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestServe(t *testing.T) {
@@ -18,6 +19,9 @@ func TestServe(t *testing.T) {
 	})
 	m.Replied("mx", 250, "2.0.0")
 	m.Judged("mx", "in", "RAHSIA", "reject")
+	m.Filtered("virus", "error-accepted", time.Second)
+	m.Attempted("delivered", "bulk")
+	m.Authenticated("dmarc", "pass")
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -42,6 +46,9 @@ func TestServe(t *testing.T) {
 	for _, want := range []string{
 		`sampul_smtp_replies_total{code="250",enhanced="2.0.0",listener="mx"} 1`,
 		`sampul_verdicts_total{action="reject",class="RAHSIA",direction="in",listener="mx"} 1`,
+		`sampul_filter_results_total{filter="virus",result="error-accepted"} 1`,
+		`sampul_delivery_outcomes_total{lane="bulk",outcome="delivered"} 1`,
+		`sampul_authentication_results_total{method="dmarc",result="pass"} 1`,
 		"sampul_lag_records 7", `sampul_sessions{listener="mx"} 3`,
 	} {
 		if !strings.Contains(text, want) {
