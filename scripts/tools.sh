@@ -12,6 +12,12 @@ need mbsync isync
 need curl curl
 need python3 python3
 need openssl openssl
+PATH=$PATH:/usr/sbin:/sbin
+need clamd clamav-daemon
+need clamav-milter clamav-milter
+need rspamd rspamd
+need opendkim opendkim
+need postfix postfix
 perl -MNet::SSLeay -e 1 >/dev/null 2>&1 || missing="$missing libnet-ssleay-perl"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
