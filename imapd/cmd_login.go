@@ -199,7 +199,7 @@ func (v *verifier) Proved(context.Context, string) error {
 	switch {
 	case v.account == nil:
 		return sasl.ErrCredentials
-	case v.account.Frozen:
+	case !v.account.Active():
 		return errLoginState
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"sampul/internal/address"
 	"sampul/internal/gate"
 	"sampul/internal/message"
 	"sampul/policy/extract"
@@ -42,7 +43,7 @@ type Engine struct {
 // New makes an engine.
 func New(o Options) *Engine {
 	if o.GovDomains == nil {
-		o.GovDomains = []string{"*.gov.my"}
+		o.GovDomains = address.Government
 	}
 	if o.Guidance == nil {
 		o.Guidance = func(string) string { return "" }
@@ -194,15 +195,7 @@ func (e *Engine) directions(ctx context.Context, m *Mail) ([]Direction, sender) 
 	return out, from
 }
 
-func (e *Engine) government(domain string) bool {
-	domain = strings.ToLower(domain)
-	for _, g := range e.o.GovDomains {
-		if rest, ok := strings.CutPrefix(strings.ToLower(g), "*"); ok && strings.HasSuffix(domain, rest) || strings.EqualFold(g, domain) {
-			return true
-		}
-	}
-	return false
-}
+func (e *Engine) government(domain string) bool { return address.In(e.o.GovDomains, domain) }
 
 // record keeps what was found, before anybody is told.
 func (e *Engine) record(ctx context.Context, v *Verdict, m *Mail, dirs []Direction, from sender) error {

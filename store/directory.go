@@ -60,14 +60,20 @@ type Account struct {
 	Held        string   `json:"held,omitempty"`         // why nobody may log in or send, "" for not; mail still arrives
 }
 
-// An Alias sends mail for an address to an account.
+// Active says whether the account may log in and send.
+func (a *Account) Active() bool { return !a.Frozen && a.Held == "" }
+
+// An Alias sends mail for an address to an account, or to a group.
 type Alias struct {
 	Address string    `json:"address"`
-	Target  string    `json:"target"` // address of an account
+	Target  string    `json:"target"` // address of an account, a group, or another alias
 	Agency  string    `json:"agency"`
 	Created time.Time `json:"created"`
 	Until   time.Time `json:"until,omitzero"` // it means nobody from then on; zero is for ever
 }
+
+// Ended says whether the alias means nobody now.
+func (a *Alias) Ended(now time.Time) bool { return !a.Until.IsZero() && !now.Before(a.Until) }
 
 // A Resolution is what an address means here.
 type Resolution struct {
@@ -107,10 +113,11 @@ type Directory interface {
 	SetPassword(ctx context.Context, by Actor, address, password string) error
 	AddPassword(ctx context.Context, by Actor, address, password string) error
 	// Login checks a password: [ErrBadPassword] for unknown and wrong alike, in
-	// about the same time; [ErrAccountState] when it is right but frozen.
+	// about the same time; [ErrAccountState] when it is right and the account not active.
 	Login(ctx context.Context, address, password string) (*Account, error)
 	// ScramKeys are the keys of one account; for an unknown one they are made up,
-	// the same at each call, so that nobody learns who exists.
+	// the same at each call, so that nobody learns who exists. Whoever proves to know them
+	// must still be refused when the account is not [Account.Active].
 	ScramKeys(ctx context.Context, address string) (*Account, Scram, error)
 
 	// Resolve says where an address leads: aliases and user+tag followed. Only

@@ -23,6 +23,21 @@ const (
 	Moving    = "moving"    // accepted, and kept in the queue until the table says where
 )
 
+// Limits of the directory.
+const (
+	MaxSplit   = 100_000 // addresses in the table of a split domain
+	MaxMembers = 10_000  // of a group, as it stands and with its groups followed
+	MaxForward = 20      // addresses that an account forwards to
+)
+
+// Who may send to a group, beside single addresses.
+const (
+	SendersAnyone  = "anyone"  // the Internet too
+	SendersInside  = "inside"  // whoever has an account here
+	SendersAgency  = "agency"  // the group's own agency
+	SendersMembers = "members" // groups in it followed
+)
+
 // A Route says where the mail of a domain goes. It can change while the suite runs:
 // what waits in the queue takes the new way at its next attempt.
 type Route struct {
@@ -63,15 +78,25 @@ type Routing interface {
 	// Find looks an address up as it stands, without subaddress or alias followed.
 	Find(ctx context.Context, address string) (Entry, error)
 
+	// SetRoute is the operator's: it says where this machine connects to.
 	SetRoute(ctx context.Context, by Actor, domain string, r Route) error
-	// SetSplit replaces the table of a domain: address to here, elsewhere or moving.
+	// SetSplit replaces the table of a domain at one instant: address to here, elsewhere or
+	// moving, at most [MaxSplit] of them.
 	SetSplit(ctx context.Context, by Actor, domain string, table map[string]string) error
 	SplitTable(ctx context.Context, by Actor, domain string) (map[string]string, error)
+	// SetCatchAll gives what nobody in the domain has to an address of the same agency; ""
+	// ends that.
 	SetCatchAll(ctx context.Context, by Actor, domain, address string) error
 	// HoldDomain keeps mail for the domain in the queue, with why; "" releases it.
 	HoldDomain(ctx context.Context, by Actor, domain, why string) error
-	// SetAgency changes the settings of an agency that is there.
+	// SetAgency changes the settings of an agency that is there. Source and HELO are the
+	// operator's, the rest an administrator's too.
 	SetAgency(ctx context.Context, by Actor, a Agency) error
+	// AgencyByName gives an agency, false for none.
+	AgencyByName(name string) (Agency, bool)
+	// Government says whether a domain is government: in the directory, or in the list that
+	// the engine was given.
+	Government(domain string) bool
 
 	AddGroup(ctx context.Context, by Actor, g Group) error
 	SetGroup(ctx context.Context, by Actor, g Group) error
@@ -81,6 +106,8 @@ type Routing interface {
 	SetAlias(ctx context.Context, by Actor, a Alias) error
 	RemoveAlias(ctx context.Context, by Actor, address string) error
 
+	// SetForward says where mail of an account goes too, or only; no address ends that. It is
+	// the account's own right. Outside government it needs the agency's [Agency.ForwardOutside].
 	SetForward(ctx context.Context, by Actor, address string, to []string, only bool) error
 	// HoldAccount refuses logins and sending, with why; "" releases. OnHold calls are told after.
 	HoldAccount(ctx context.Context, by Actor, address, why string) error

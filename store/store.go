@@ -26,6 +26,8 @@ import (
 // Store is an engine: everything that Sampul keeps.
 type Store interface {
 	Directory
+	Routing
+	Signing
 	Intake
 	Mail
 	Queue

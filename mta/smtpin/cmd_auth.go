@@ -129,7 +129,7 @@ func (v *verifier) Scram(ctx context.Context, user string) ([]byte, int, []byte,
 }
 
 func (v *verifier) Proved(context.Context, string) error {
-	if v.account == nil || v.account.Frozen {
+	if v.account == nil || !v.account.Active() {
 		return sasl.ErrCredentials
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"sampul/internal/address"
 	"sampul/internal/seal"
 	"sampul/store"
 )
@@ -22,13 +23,18 @@ var (
 	bucketAliases   = []byte("aliases")
 	bucketVerifiers = []byte("verifiers")
 	bucketIncidents = []byte("incidents")
+	bucketGroups    = []byte("groups")
+	bucketSplits    = []byte("splits")  // domain: its table
+	bucketDKIM      = []byte("dkim")    // domain, NUL, selector
+	bucketSecrets   = []byte("secrets") // one row: what SuiteSecret derives from
 )
 
 // directoryRow is the version that stands before each row's JSON. Readers of older
 // versions stay when it grows.
 const directoryRow = 1
 
-// directory is agencies, domains, accounts, aliases and incidents. All but the
+// directory is agencies, domains, accounts, aliases, groups, routes, signing keys and
+// incidents. All but the
 // incidents is held in memory; a change is durable in directory.db before it is seen.
 type directory struct {
 	db     *bbolt.DB
@@ -37,6 +43,9 @@ type directory struct {
 	clock  func() time.Time
 	shards int
 	logins logins
+	gov    []string // domains of government outside the directory
+	secret []byte   // of the suite
+	onHold onHold
 
 	// onAccount makes the mailboxes of new accounts. A crash between the two leaves
 	// an account whose INBOX the engine makes when it is first needed.
@@ -58,25 +67,35 @@ type people struct {
 	addresses map[string]store.AccountID
 	aliases   map[string]store.Alias
 	verifiers map[store.AccountID][]verifier
-	loads     []int // accounts in each shard
+	groups    map[string]store.Group
+	splits    map[string]map[string]string // by domain; a table is replaced, never changed
+	dkim      map[string][]store.DKIMKey   // by domain; alike
+	loads     []int                        // accounts in each shard
 	lastID    store.AccountID
 }
 
-func openDirectory(path string, key *seal.DataKey, clock func() time.Time, shards int) (*directory, error) {
+func openDirectory(path string, key *seal.DataKey, clock func() time.Time, shards int, gov []string) (*directory, error) {
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, FreelistType: bbolt.FreelistMapType, InitialMmapSize: 1 << 30})
 	if err != nil {
 		return nil, fmt.Errorf("directory: %w", err)
 	}
 	db.MaxBatchDelay = 2 * time.Millisecond
-	d := &directory{db: db, key: key, clock: clock, shards: shards}
+	if gov == nil {
+		gov = address.Government
+	}
+	d := &directory{db: db, key: key, clock: clock, shards: shards, gov: gov}
 	d.logins.init()
 	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, b := range [][]byte{bucketMeta, bucketAgencies, bucketDomains, bucketAccounts, bucketAliases, bucketVerifiers, bucketIncidents} {
+		for _, b := range [][]byte{bucketMeta, bucketAgencies, bucketDomains, bucketAccounts, bucketAliases, bucketVerifiers, bucketIncidents,
+			bucketGroups, bucketSplits, bucketDKIM, bucketSecrets} {
 			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 				return err
 			}
 		}
 		if d.seals, err = openSeals(tx, key, "directory"); err != nil {
+			return err
+		}
+		if err := d.loadSecret(tx); err != nil {
 			return err
 		}
 		return d.load(tx)
@@ -97,6 +116,7 @@ func (d *directory) load(tx *bbolt.Tx) error {
 		agencies: map[string]store.Agency{}, domains: map[string]store.Domain{},
 		accounts: map[store.AccountID]*store.Account{}, addresses: map[string]store.AccountID{},
 		aliases: map[string]store.Alias{}, verifiers: map[store.AccountID][]verifier{},
+		groups: map[string]store.Group{}, splits: map[string]map[string]string{}, dkim: map[string][]store.DKIMKey{},
 		loads: make([]int, d.shards), lastID: store.AccountID(tx.Bucket(bucketAccounts).Sequence()),
 	}
 	if err := eachRow(d, tx, bucketAgencies, func(_ []byte, a store.Agency) { p.agencies[a.Name] = a }); err != nil {
@@ -109,6 +129,9 @@ func (d *directory) load(tx *bbolt.Tx) error {
 		return err
 	}
 	if err := eachRow(d, tx, bucketAliases, func(_ []byte, a store.Alias) { p.aliases[a.Address] = a }); err != nil {
+		return err
+	}
+	if err := d.loadRouting(tx, p); err != nil {
 		return err
 	}
 	return eachRow(d, tx, bucketVerifiers, func(k []byte, v []verifier) {

@@ -34,6 +34,9 @@ func (d *directory) AddAgency(_ context.Context, by store.Actor, a store.Agency)
 	if _, ok := d.people.agencies[a.Name]; ok {
 		return fmt.Errorf("agency %s: %w", a.Name, store.ErrExists)
 	}
+	if err := checkAgency(a); err != nil {
+		return err
+	}
 	a.Created = d.clock().UTC()
 	return d.commit(func(tx *bbolt.Tx) error { return d.putRow(tx, bucketAgencies, []byte(a.Name), a) },
 		func(p *people) { p.agencies[a.Name] = a })
@@ -56,6 +59,12 @@ func (d *directory) AddDomain(_ context.Context, by store.Actor, v store.Domain)
 	}
 	if _, ok := d.people.domains[name]; ok {
 		return fmt.Errorf("domain %s: %w", name, store.ErrExists)
+	}
+	if v.Route, err = checkRoute(v.Route); err != nil {
+		return err
+	}
+	if v.CatchAll, err = d.catchAll(v, v.CatchAll, by); err != nil {
+		return err
 	}
 	v.Created = d.clock().UTC()
 	return d.commit(func(tx *bbolt.Tx) error { return d.putRow(tx, bucketDomains, []byte(name), v) },
@@ -187,45 +196,16 @@ func (d *directory) prepare(by store.Actor, as []store.Account) ([]*store.Accoun
 	return out, nil
 }
 
+// inUse says whether an account, an alias or a group has the address.
 func (d *directory) inUse(address string) bool {
 	if _, ok := d.people.addresses[address]; ok {
 		return true
 	}
+	if _, ok := d.people.groups[address]; ok {
+		return true
+	}
 	_, ok := d.people.aliases[address]
 	return ok
-}
-
-// AddAlias keeps an alias. Its target must be an account or alias of the same agency.
-func (d *directory) AddAlias(_ context.Context, by store.Actor, a store.Alias) error {
-	local, domain, err := splitAddress(a.Address)
-	if err != nil {
-		return err
-	}
-	toLocal, toDomain, err := splitAddress(a.Target)
-	if err != nil {
-		return err
-	}
-	a.Address, a.Target = local+"@"+domain, toLocal+"@"+toDomain
-	d.change.Lock()
-	defer d.change.Unlock()
-	dom, ok := d.people.domains[domain]
-	if !ok {
-		return fmt.Errorf("domain %s: %w", domain, store.ErrNotFound)
-	}
-	if err := permit(by, dom.Agency); err != nil {
-		return err
-	}
-	if to, ok := d.people.domains[toDomain]; !ok || !d.inUse(a.Target) {
-		return fmt.Errorf("target %s: %w", a.Target, store.ErrNotFound)
-	} else if to.Agency != dom.Agency && by.Role != store.RoleOperator {
-		return store.ErrForbidden
-	}
-	if d.inUse(a.Address) {
-		return fmt.Errorf("address %s: %w", a.Address, store.ErrExists)
-	}
-	a.Agency, a.Created = dom.Agency, d.clock().UTC()
-	return d.commit(func(tx *bbolt.Tx) error { return d.putRow(tx, bucketAliases, []byte(a.Address), a) },
-		func(p *people) { p.aliases[a.Address] = a })
 }
 
 // commit makes a change durable, then visible. The caller holds d.change.
@@ -266,9 +246,13 @@ func (d *directory) Agencies(_ context.Context, by store.Actor) ([]store.Agency,
 	return list(d, by, func(p *people) map[string]store.Agency { return p.agencies }, func(a store.Agency) string { return a.Name })
 }
 
-// Domains are those that the actor may see.
+// Domains are those that the actor may see, without the secrets of their routes.
 func (d *directory) Domains(_ context.Context, by store.Actor) ([]store.Domain, error) {
-	return list(d, by, func(p *people) map[string]store.Domain { return p.domains }, func(v store.Domain) string { return v.Agency })
+	out, err := list(d, by, func(p *people) map[string]store.Domain { return p.domains }, func(v store.Domain) string { return v.Agency })
+	for i := range out {
+		out[i].Route.Secret = ""
+	}
+	return out, err
 }
 
 // Aliases are those that the actor may see.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"sampul/store"
 )
@@ -11,7 +12,7 @@ import (
 // maxAliases is how many aliases in a row are followed.
 const maxAliases = 8
 
-// AccountByID gives an account, also one that is frozen.
+// AccountByID gives an account, also one that is not active.
 func (d *directory) AccountByID(_ context.Context, id store.AccountID) (*store.Account, error) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -44,13 +45,14 @@ func (d *directory) Resolve(_ context.Context, address string) (store.Resolution
 		return store.Resolution{}, nil
 	}
 	r := store.Resolution{Local: true, Agency: dom.Agency}
-	a := d.people.find(local + "@" + domain)
+	now := d.clock()
+	a := d.people.find(local+"@"+domain, now)
 	if a == nil {
 		user, tag, ok := strings.Cut(local, "+")
 		if !ok || user == "" {
 			return r, nil
 		}
-		if a = d.people.find(user + "@" + domain); a != nil {
+		if a = d.people.find(user+"@"+domain, now); a != nil {
 			r.Detail = tag
 		}
 	}
@@ -61,14 +63,14 @@ func (d *directory) Resolve(_ context.Context, address string) (store.Resolution
 	return r, nil
 }
 
-// find follows aliases to an account; nil for nobody, and for a loop.
-func (p *people) find(address string) *store.Account {
+// find follows aliases to an account; nil for nobody, for a group, and for a loop.
+func (p *people) find(address string, now time.Time) *store.Account {
 	for range maxAliases + 1 {
 		if id, ok := p.addresses[address]; ok {
 			return p.accounts[id]
 		}
 		alias, ok := p.aliases[address]
-		if !ok {
+		if !ok || alias.Ended(now) {
 			return nil
 		}
 		address = alias.Target

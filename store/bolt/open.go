@@ -39,6 +39,8 @@ type Options struct {
 	Log     *slog.Logger     // nil: nothing is logged
 	Reserve int64            // octets of the disk kept free; 0: 1 GiB or 2 %, the smaller
 
+	GovDomains []string // government outside the directory, "*.gov.my" for all below it; nil is that
+
 	JournalFS journal.FS // nil: the operating system's; tests let it fail
 }
 
@@ -116,7 +118,7 @@ func Open(ctx context.Context, o Options) (e *Engine, err error) {
 func (e *Engine) openFiles() error {
 	key := e.o.Key
 	var err error
-	if e.directory, err = openDirectory(filepath.Join(e.o.Dir, "directory.db"), key, e.clock, e.o.Shards); err != nil {
+	if e.directory, err = openDirectory(filepath.Join(e.o.Dir, "directory.db"), key, e.clock, e.o.Shards, e.o.GovDomains); err != nil {
 		return err
 	}
 	e.directory.onAccount = e.makeAccounts

@@ -98,7 +98,7 @@ func (d *directory) Login(_ context.Context, address, password string) (*store.A
 	switch {
 	case !ok:
 		return nil, store.ErrBadPassword
-	case account.Frozen:
+	case !account.Active():
 		return nil, store.ErrAccountState
 	}
 	return account, nil

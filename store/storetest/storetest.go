@@ -57,6 +57,14 @@ var promises = []struct {
 	{"an address leads to its account through aliases and subaddresses", addressesResolve},
 	{"the directory changes for those who may, and never twice", directoryGuarded},
 	{"accounts are made together, all or none", accountsTogether},
+	{"routes, holds and catch-alls are kept, and their secrets not shown", routesKept},
+	{"the table of a split domain is replaced as a whole", splitReplaced},
+	{"groups are kept, and share their names with accounts and aliases", groupsKept},
+	{"an alias means nobody once it has ended", aliasesEnd},
+	{"forwarding outside government needs the agency's word", forwardsKept},
+	{"a held account neither logs in nor loses mail", heldAccounts},
+	{"signing keys sign when active, and are never shown", signingKeysGuarded},
+	{"the suite's secrets stay", secretStays},
 	{"incidents are kept, numbered, and shown to their agency alone", incidentsKept},
 }
 

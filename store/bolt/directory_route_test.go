@@ -1,0 +1,44 @@
+package bolt_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"sampul/store"
+	"sampul/store/bolt"
+)
+
+// The end of an alias is the first instant at which it means nobody.
+func TestAliasEndsOnTheInstant(t *testing.T) {
+	ctx, dir := context.Background(), t.TempDir()
+	end := time.Date(2026, 12, 31, 16, 0, 0, 0, time.UTC)
+	now := end.Add(-time.Hour)
+	e, err := bolt.Open(ctx, bolt.Options{Dir: dir, KeyFile: keyFile(t, dir), Reserve: 1, Clock: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	for _, err := range []error{
+		e.AddAgency(ctx, store.System, store.Agency{Name: "a"}),
+		e.AddDomain(ctx, store.System, store.Domain{Name: "a.test", Agency: "a"}),
+		second(e.AddAccount(ctx, store.System, store.Account{Address: "p@a.test"}, "")),
+		e.AddAlias(ctx, store.System, store.Alias{Address: "pinjaman@a.test", Target: "p@a.test", Until: end}),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		at   time.Time
+		here bool
+	}{{end.Add(-1), true}, {end, false}, {end.Add(1), false}} {
+		now = c.at
+		r, err := e.Resolve(ctx, "pinjaman@a.test")
+		if err != nil || (r.Account != nil) != c.here {
+			t.Errorf("at %v: %+v, %v", c.at, r.Account, err)
+		}
+	}
+}
+
+func second(_ *store.Account, err error) error { return err }
