@@ -46,6 +46,7 @@ type Message struct {
 	Size       int64
 	EightBit   bool // BODY=8BITMIME may be needed
 	UTF8       bool // SMTPUTF8 was asked for by the sender
+	UTF8Header bool // and the header needs it (RFC 6532); addresses are looked at here
 	RequireTLS bool
 	Ret, EnvID string // RFC 3461
 	// Open gives the whole message as it is to be sent, CRLF line ends. It is called again
@@ -80,7 +81,8 @@ type Result struct {
 type Sender interface {
 	// Send makes one transaction and answers for each of m.To, in order.
 	Send(ctx context.Context, hop Hop, m *Message) []Result
-	// Probe asks, by MAIL and RCPT without DATA, whether a host would take an address.
+	// Probe asks, by MAIL and RCPT without DATA, whether a host would take an address:
+	// Delivered says that it would.
 	Probe(ctx context.Context, hop Hop, from, to string) Result
 	// Forget closes idle connections and lifts pauses of a hop.
 	Forget(hop Hop)

@@ -1,0 +1,244 @@
+// Package tlsrpt counts what became of TLS with other domains' exchangers and makes the
+// reports of RFC 8460 of it. Counts are by day (UTC) and recipient domain, and by the
+// policy under which a session was made; they outlive a restart.
+package tlsrpt
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A Policy is what a session was held to, as section 4.4 of the RFC writes it.
+type Policy struct {
+	Type    string   `json:"policy-type"` // sts, tlsa, no-policy-found
+	Strings []string `json:"policy-string,omitempty"`
+	Domain  string   `json:"policy-domain"`
+	MXHosts []string `json:"mx-host,omitempty"`
+}
+
+// An Outcome is one session, or one host that a policy ruled out.
+type Outcome struct {
+	Domain string // of the recipients: whose report it is
+	Policy Policy
+	Result string // section 4.3, "" for success
+
+	MXHost, MXHelo         string
+	SendingIP, ReceivingIP string
+	Info                   string // for people
+}
+
+// States keeps small things across restarts. State gives nil for what it does not have,
+// and KeepState with no value forgets.
+type States interface {
+	State(name string) ([]byte, error)
+	KeepState(ctx context.Context, name string, value []byte) error
+}
+
+const (
+	keepDays    = 14
+	maxDomains  = 50000 // a day; what comes beyond is not counted, and said so once
+	maxDetails  = 100   // different failures of a policy a day; others join the last kind
+	maxPolicies = 50    // different policies of a domain a day
+	maxInfo     = 300
+	dayForm     = "2006-01-02"
+)
+
+// counts is a day of one policy.
+type counts struct {
+	Policy   Policy   `json:"policy"`
+	Success  int64    `json:"success"`
+	Failure  int64    `json:"failure"`
+	Failures []detail `json:"failures,omitempty"`
+}
+
+// detail is failure-details of section 4.4.
+type detail struct {
+	Result      string `json:"result-type"`
+	SendingIP   string `json:"sending-mta-ip,omitempty"`
+	MXHost      string `json:"receiving-mx-hostname,omitempty"`
+	MXHelo      string `json:"receiving-mx-helo,omitempty"`
+	ReceivingIP string `json:"receiving-ip,omitempty"`
+	Count       int64  `json:"failed-session-count"`
+	Info        string `json:"additional-information,omitempty"`
+}
+
+type day map[string][]*counts // by domain
+
+// A Recorder counts. A nil one does not. It may be used by many goroutines.
+type Recorder struct {
+	states States
+	log    *slog.Logger
+	clock  func() time.Time
+
+	mu    sync.Mutex
+	days  map[string]day
+	dirty map[string]bool
+	full  string // the day on which maxDomains was reached and said
+}
+
+// New makes a Recorder; states may be nil, then counts end with the process.
+func New(states States, log *slog.Logger, clock func() time.Time) *Recorder {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	if clock == nil {
+		clock = time.Now
+	}
+	return &Recorder{states: states, log: log, clock: clock, days: map[string]day{}, dirty: map[string]bool{}}
+}
+
+// Note counts one outcome. It does not wait for anything but, once a day, States.
+func (r *Recorder) Note(o Outcome) {
+	if r == nil || o.Domain == "" {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	name := r.clock().UTC().Format(dayForm)
+	d := r.load(name)
+	domain := strings.ToLower(o.Domain)
+	if len(d) >= maxDomains && d[domain] == nil {
+		if r.full != name {
+			r.full = name
+			r.log.Warn("TLS results of further domains are not counted today", "domains", len(d))
+		}
+		return
+	}
+	r.dirty[name] = true
+	c := d.find(domain, o.Policy)
+	if o.Result == "" {
+		c.Success++
+		return
+	}
+	c.Failure++
+	c.add(detail{Result: o.Result, SendingIP: o.SendingIP, MXHost: o.MXHost, MXHelo: o.MXHelo, ReceivingIP: o.ReceivingIP,
+		Info: o.Info[:min(len(o.Info), maxInfo)]})
+}
+
+func (d day) find(domain string, p Policy) *counts {
+	for _, c := range d[domain] {
+		if c.Policy.Type == p.Type && c.Policy.Domain == p.Domain && slices.Equal(c.Policy.Strings, p.Strings) && slices.Equal(c.Policy.MXHosts, p.MXHosts) {
+			return c
+		}
+	}
+	if n := len(d[domain]); n >= maxPolicies {
+		return d[domain][n-1]
+	}
+	c := &counts{Policy: p}
+	d[domain] = append(d[domain], c)
+	return c
+}
+
+// add counts a failure with those like it; the text for people is that of the first.
+func (c *counts) add(x detail) {
+	for i := range c.Failures {
+		f := &c.Failures[i]
+		if f.Result == x.Result && f.SendingIP == x.SendingIP && f.MXHost == x.MXHost && f.ReceivingIP == x.ReceivingIP {
+			f.Count++
+			return
+		}
+	}
+	if len(c.Failures) >= maxDetails {
+		for i := range c.Failures {
+			if c.Failures[i].Result == x.Result {
+				c.Failures[i].Count++
+				return
+			}
+		}
+	}
+	x.Count = 1
+	c.Failures = append(c.Failures, x)
+}
+
+func stateName(day string) string { return "tlsrpt/" + day }
+
+// load is a day, from memory or from States; r.mu is held.
+func (r *Recorder) load(name string) day {
+	if d := r.days[name]; d != nil {
+		return d
+	}
+	d := day{}
+	if r.states != nil {
+		b, err := r.states.State(stateName(name))
+		if err == nil && len(b) > 0 {
+			err = json.Unmarshal(b, &d)
+		}
+		if err != nil {
+			r.log.Warn("TLS results of a day not read", "day", name, "err", err)
+		}
+		if d == nil {
+			d = day{}
+		}
+	}
+	r.days[name] = d
+	return d
+}
+
+// Flush writes what changed, and forgets days that are over for long.
+func (r *Recorder) Flush(ctx context.Context) error {
+	if r == nil || r.states == nil {
+		return nil
+	}
+	r.mu.Lock()
+	now := r.clock().UTC()
+	today := now.Format(dayForm)
+	out := map[string][]byte{}
+	for name := range r.dirty {
+		b, err := json.Marshal(r.days[name])
+		if err != nil {
+			r.mu.Unlock()
+			return fmt.Errorf("TLS results of %s: %w", name, err)
+		}
+		out[name] = b
+	}
+	clear(r.dirty)
+	for name := range r.days {
+		if name != today {
+			delete(r.days, name)
+			for back := range 7 { // days on which nothing ran leave theirs behind
+				out[now.AddDate(0, 0, -keepDays-back).Format(dayForm)] = nil
+			}
+		}
+	}
+	r.mu.Unlock()
+	for name, b := range out {
+		if err := r.states.KeepState(ctx, stateName(name), b); err != nil {
+			r.mu.Lock()
+			if d := (day{}); r.days[name] == nil && json.Unmarshal(b, &d) == nil {
+				r.days[name] = d
+			}
+			r.dirty[name] = r.days[name] != nil
+			r.mu.Unlock()
+			return fmt.Errorf("TLS results of %s not kept: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// Run flushes from time to time, and when ctx ends.
+func (r *Recorder) Run(ctx context.Context) {
+	t := time.NewTicker(time.Minute)
+	defer t.Stop()
+	for {
+		last := false
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			last = true
+		}
+		fctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		if err := r.Flush(fctx); err != nil {
+			r.log.Warn("TLS results not written", "err", err)
+		}
+		cancel()
+		if last {
+			return
+		}
+	}
+}
