@@ -57,11 +57,11 @@ type Outcome struct {
 // A QueueFilter picks entries; zero fields pick all.
 type QueueFilter struct {
 	IDs       []string
-	From      string // reverse-path, or @domain
+	From      string // reverse-path, or @domain; "<>" for the null one. Case does not matter
 	To        string // a recipient, or @domain
 	State     string
 	Lane      string // people or bulk
-	Agency    string
+	Agency    string // exactly
 	Sender    AccountID
 	OlderThan time.Duration
 }
@@ -70,9 +70,12 @@ type QueueFilter struct {
 type Queue interface {
 	// QueueLen is how many messages wait.
 	QueueLen(ctx context.Context) (int, error)
-	// QueueList gives entries in order of ID, after the ID given, at most max.
+	// QueueList gives entries in order of ID, after the ID given, at most max. The
+	// operator sees all, a UC administrator those of the own agency.
 	QueueList(ctx context.Context, by Actor, f QueueFilter, after string, max int) ([]QueueEntry, error)
-	// QueueDone records outcomes (DONE). They are durable with the next group.
+	// QueueDone records outcomes (DONE). When it returns they survive the end of the
+	// process; power loss they survive with the next group. A recipient that is not in
+	// the queue (any more) is passed over; without the entry it is [ErrNotFound].
 	QueueDone(ctx context.Context, id string, outcomes []Outcome) error
 	// QueueEnvelope is the envelope of an entry: prefix, DSN parameters, the recipients still there.
 	QueueEnvelope(ctx context.Context, id string) (*Envelope, error)
@@ -83,21 +86,26 @@ type Queue interface {
 // QueueWork is the runner's side of the queue.
 //
 // The runner learns of entries by QueueEach at its start and QueueWatch from then on,
-// and plans from memory. Whatever changes an entry (a hold, a retry, new outcomes) is told
-// to the watcher with the entry as it is then, or with no recipients when it is over.
+// and plans from memory. It watches first and asks for each then: an entry may be told
+// twice, and none is missed. Whatever changes an entry (a hold, a retry, new outcomes) is
+// told to the watcher with the entry as it is then, or with no recipients when it is over.
 type QueueWork interface {
 	// QueueEach calls f for each entry there is, without order.
 	QueueEach(f func(QueueEntry))
-	// QueueWatch calls f for each entry that is accepted or changed from now on, once what
-	// it tells is durable. f must not block.
+	// QueueWatch calls f for each entry that is accepted, once that is durable, and for each
+	// change that is recorded, from now on; for one entry in the order of what happened.
+	// f must not block, nor call the store. A later watcher replaces the earlier one.
 	QueueWatch(f func(QueueEntry))
 	// QueueFile files a waiting recipient in a mailbox here, and takes it from the queue, in
-	// one record: exactly once. "" is INBOX.
+	// one record: exactly once. "" is INBOX. [ErrNotFound] when the recipient does not wait
+	// any more, or the account is not there.
 	QueueFile(ctx context.Context, id, recipient string, to AccountID, mailbox string) error
 }
 
-// QueueAdmin is the administrators' verbs, on all entries that f picks. They return how
-// many entries changed.
+// QueueAdmin is the administrators' verbs, on all entries that f picks: of the operator on
+// all, of a UC administrator on those of the own agency. They return how many entries
+// changed, and survive a restart. What is held stays so until it is released: neither
+// outcomes nor a retry change that.
 type QueueAdmin interface {
 	QueueHold(ctx context.Context, by Actor, f QueueFilter, why string) (int, error)
 	QueueRelease(ctx context.Context, by Actor, f QueueFilter) (int, error)

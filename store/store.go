@@ -31,6 +31,8 @@ type Store interface {
 	Intake
 	Mail
 	Queue
+	QueueWork
+	QueueAdmin
 	Incidents
 
 	// Failed is closed when the engine has failed for good; Err says why. The

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sort"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,9 @@ const (
 	idleMark  = 10 * time.Second     // an idle file moves its watermark
 	maxPeople = 1024                 // records in one commit
 	maxBulk   = 64                   // few, so that people's mail overtakes
+
+	linger       = 2 * time.Second // records of the queue wait so long: most are over by then
+	lingerOctets = 16 << 20        // unless so much waits
 )
 
 // A filing is one durable record on its way into files.
@@ -39,6 +43,7 @@ type filing struct {
 	accept *accepted
 	append *appended
 	done   *outcomes
+	verb   *verb
 }
 
 // A mark is how far a file has come in a stream.
@@ -72,6 +77,8 @@ type applier struct {
 	file   func(*txn, *filing) error
 	over   func(*filing)          // this file is through with it
 	refuse func(*appended, error) // tells who waits for it
+	linger time.Duration          // records wait so long before they are filed, for some of them become void
+	rested func()                 // after each batch
 
 	mu     sync.Mutex
 	queue  [lanes][]*filing
@@ -80,6 +87,9 @@ type applier struct {
 	filed0 [lanes]uint64 // filed when the engine began
 	oldest time.Time     // of what is being filed now
 	urgent int           // records that somebody waits for
+	octets int64         // of what waits
+	marked [lanes]time.Time
+	ending bool // nothing lingers any more
 
 	kick chan struct{}
 	stop chan struct{}
@@ -100,8 +110,12 @@ func (a *applier) hand(lane store.Lane, m mark, f *filing) {
 		return
 	}
 	a.queue[lane] = append(a.queue[lane], f)
+	a.octets += f.octets
 	if f.append != nil {
 		a.urgent++
+	}
+	if a.linger > 0 && a.urgent == 0 && a.octets <= lingerOctets {
+		return // the clock will come to it
 	}
 	select {
 	case a.kick <- struct{}{}:
@@ -120,8 +134,11 @@ func (a *applier) take() (batch []*filing, lane store.Lane, m mark) {
 			continue
 		}
 		n, rest := maxPeople, []*filing(nil)
-		if lane == store.LaneBulk {
+		if lane == store.LaneBulk && a.linger == 0 {
 			n = maxBulk
+		}
+		if n = min(n, a.ripe(q)); n == 0 {
+			continue
 		}
 		m = a.seen[lane]
 		if len(q) > n {
@@ -131,6 +148,7 @@ func (a *applier) take() (batch []*filing, lane store.Lane, m mark) {
 		a.queue[lane] = rest
 		a.oldest = q[0].at
 		for _, f := range q {
+			a.octets -= f.octets
 			if f.append != nil {
 				a.urgent--
 			}
@@ -141,16 +159,42 @@ func (a *applier) take() (batch []*filing, lane store.Lane, m mark) {
 	return nil, 0, mark{}
 }
 
+// ripe is how many of q may be filed now. mu is held.
+func (a *applier) ripe(q []*filing) int {
+	if a.linger == 0 || a.ending || a.urgent > 0 || a.octets > lingerOctets {
+		return len(q)
+	}
+	before := time.Now().Add(-a.linger)
+	return sort.Search(len(q), func(i int) bool { return q[i].at.After(before) })
+}
+
+// behind is the octets that wait, as far as they are too many to linger.
+func (a *applier) behind() int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return max(0, a.octets-lingerOctets)
+}
+
 func (a *applier) loop() {
 	defer close(a.done)
 	idle := time.NewTicker(idleMark)
 	defer idle.Stop()
+	var ripe <-chan time.Time
+	if a.linger > 0 {
+		t := time.NewTicker(a.linger / 8)
+		defer t.Stop()
+		ripe = t.C
+	}
 	for {
 		select {
 		case <-a.stop:
 			a.drain()
 			a.advance()
 			return
+		case <-ripe:
+			if a.drain() != nil {
+				return
+			}
 		case <-idle.C:
 			if a.advance() != nil {
 				return
@@ -176,6 +220,9 @@ func (a *applier) drain() error {
 		}
 		for _, f := range batch {
 			a.over(f)
+		}
+		if a.rested != nil {
+			a.rested()
 		}
 		a.rest(pace - time.Since(began))
 	}
@@ -265,8 +312,11 @@ func (e *errFiling) Unwrap() error { return e.err }
 // its error, and parked in the next attempt.
 func (a *applier) commit(batch []*filing, lane store.Lane, m mark) error {
 	parked := make(map[*filing]error)
+	due := a.markDue(lane)
+	marked := false
 	for {
 		err := a.f.update(context.Background(), func(t *txn) error {
+			before := t.writes
 			for _, f := range batch {
 				if why := parked[f]; why != nil {
 					if err := a.park(t, f, why); err != nil {
@@ -277,13 +327,18 @@ func (a *applier) commit(batch []*filing, lane store.Lane, m mark) error {
 					return &errFiling{f, err}
 				}
 			}
+			if marked = due || t.writes != before; !marked {
+				return nil // all of it was void: no commit, a restart finds it void again
+			}
 			return t.put(bucketMeta, markKey(lane), m.encode())
 		})
 		var bad *errFiling
 		switch {
+		case err == nil && !marked:
+			return nil
 		case err == nil:
 			a.mu.Lock()
-			a.filed[lane] = m
+			a.filed[lane], a.marked[lane] = m, time.Now()
 			a.mu.Unlock()
 			return nil
 		case errors.As(err, &bad):
@@ -293,6 +348,14 @@ func (a *applier) commit(batch []*filing, lane store.Lane, m mark) error {
 			return err
 		}
 	}
+}
+
+// markDue says whether the watermark moves in any case: where records may be void it
+// moves with those that are not, and now and then.
+func (a *applier) markDue(lane store.Lane) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.linger == 0 || time.Since(a.marked[lane]) > idleMark
 }
 
 // one files a record; a panic is that record's fault.
@@ -343,6 +406,9 @@ func (a *applier) waiting(now time.Time) time.Duration {
 
 // close files what waits and ends.
 func (a *applier) close() {
+	a.mu.Lock()
+	a.ending = true
+	a.mu.Unlock()
 	close(a.stop)
 	<-a.done
 }

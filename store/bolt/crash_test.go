@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	mrand "math/rand/v2"
 	"os"
@@ -80,6 +81,15 @@ func crashChild(dir string) {
 		fmt.Printf(format+"\n", args...)
 	}
 	var wg sync.WaitGroup
+	old, err := e.QueueList(ctx, store.System, store.QueueFilter{To: "@agensi-a.test"}, "", 50)
+	if err != nil {
+		fatal(err)
+	}
+	wg.Go(func() {
+		if err := crashFileOld(ctx, e, old, accounts, say); err != nil {
+			fatal(err)
+		}
+	})
 	for w := range 8 {
 		wg.Go(func() {
 			for i := 0; ; i++ {
@@ -113,10 +123,52 @@ func crashStep(ctx context.Context, e *bolt.Engine, accounts []store.Account, w,
 	if w == 1 {
 		env.Recipients = append(env.Recipients, store.Recipient{Path: "seseorang@jauh.test"})
 	}
+	if w == 2 || w == 3 {
+		return crashFile(ctx, e, env, text, x, passed, a, b, say)
+	}
 	if err := e.Accept(ctx, env, bytes.NewReader(text), x, passed); err != nil {
 		return err
 	}
 	say("accept %s %d %d %d", id, a.ID, b.ID, len(env.Recipients))
+	return nil
+}
+
+// crashFile accepts a letter for the queue, and files it here by one record: whenever the
+// process dies, it waits or is filed, and is never both or neither.
+func crashFile(ctx context.Context, e *bolt.Engine, env *store.Envelope, text []byte, x *message.Index, passed gate.Passed,
+	a, b store.Account, say func(string, ...any)) error {
+	env.Recipients = []store.Recipient{{Path: a.Address}, {Path: "lain@jauh.test"}}
+	if err := e.Accept(ctx, env, bytes.NewReader(text), x, passed); err != nil {
+		return err
+	}
+	id := strings.TrimPrefix(env.QueueID, "Q")
+	say("queued %s %d", id, a.ID)
+	if err := e.QueueDone(ctx, env.QueueID, []store.Outcome{{Recipient: "lain@jauh.test", Done: mrand.IntN(2) == 0, Code: 450}}); err != nil {
+		return err
+	}
+	if mrand.IntN(4) == 0 { // the next child does it, after this one has died
+		return nil
+	}
+	if err := e.QueueFile(ctx, env.QueueID, a.Address, a.ID, ""); err != nil {
+		return err
+	}
+	say("filed %s %d", id, a.ID)
+	_, err := e.QueueDrop(ctx, store.System, store.QueueFilter{IDs: []string{env.QueueID}})
+	return err
+}
+
+// crashFileOld files what an earlier child left in the queue.
+func crashFileOld(ctx context.Context, e *bolt.Engine, old []store.QueueEntry, accounts []store.Account, say func(string, ...any)) error {
+	for _, q := range old {
+		for _, a := range accounts {
+			err := e.QueueFile(ctx, q.ID, a.Address, a.ID, "")
+			if err == nil {
+				say("filed %s %d", strings.TrimPrefix(q.ID, "Q"), a.ID)
+			} else if !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
@@ -147,6 +199,7 @@ type promised struct {
 	copies map[store.AccountID]map[string]bool // letters that stand in a mailbox of the account
 	uids   map[string]store.UID                // of appended letters
 	queue  map[string]bool
+	either map[string]store.AccountID // waits for this account, or is filed there
 	n      int
 }
 
@@ -168,6 +221,14 @@ func (p *promised) read(line string) error {
 		}
 		p.add(a, id)
 		p.uids[id] = store.UID(n)
+	case "queued", "filed":
+		if _, err := fmt.Sscanf(line, kind+" %s %d", &id, &a); err != nil {
+			return err
+		}
+		if p.either["Q"+id] = a; kind == "filed" {
+			delete(p.either, "Q"+id)
+			p.add(a, id)
+		}
 	default:
 		return fmt.Errorf("the child said %q", line)
 	}
@@ -191,7 +252,8 @@ func TestCrash(t *testing.T) {
 	}
 	dir := filepath.Join(t.TempDir(), "store")
 	crashSetup(t, dir)
-	p := &promised{copies: make(map[store.AccountID]map[string]bool), uids: make(map[string]store.UID), queue: make(map[string]bool)}
+	p := &promised{copies: make(map[store.AccountID]map[string]bool), uids: make(map[string]store.UID), queue: make(map[string]bool),
+		either: make(map[string]store.AccountID)}
 	for round := range rounds {
 		before := p.n
 		crashRound(t, dir, p)
@@ -260,11 +322,13 @@ func (p *promised) check(t *testing.T, e *bolt.Engine) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	copies := make(map[store.AccountID]map[string]int)
 	for _, a := range accounts {
 		got := make(map[string]int)
 		for _, name := range []string{"INBOX", "Sent"} {
 			p.checkMailbox(t, e, a, name, got)
 		}
+		copies[a.ID] = got
 		for id := range p.copies[a.ID] {
 			if got[id] != 1 {
 				t.Errorf("%s has %d copies of %s, which was acknowledged", a.Address, got[id], id)
@@ -281,8 +345,21 @@ func (p *promised) check(t *testing.T, e *bolt.Engine) {
 		t.Fatal(err)
 	}
 	waiting := make(map[string]bool)
+	local := make(map[string]bool) // waits for a recipient who may be filed here
 	for _, q := range list {
 		waiting[q.ID] = true
+		for _, r := range q.Recipients {
+			local[q.ID] = local[q.ID] || strings.HasSuffix(r.Address, "@agensi-a.test")
+		}
+	}
+	for id, a := range p.either {
+		n := copies[a][strings.TrimPrefix(id, "Q")]
+		if local[id] {
+			n++
+		}
+		if n != 1 {
+			t.Errorf("%s waits in the queue (%t) and is filed, %d times together", id, local[id], n)
+		}
 	}
 	for id, want := range p.queue {
 		if want && !waiting[id] {

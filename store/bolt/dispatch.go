@@ -109,6 +109,7 @@ func (s *stream) dispatch(rec *journal.Record, at time.Time) {
 	switch rec.Type {
 	case journal.Accept:
 		if f.accept, err = decodeAccept(rec); err == nil {
+			want[queue] = f.accept.finish != ""
 			for i, r := range f.accept.env.Recipients {
 				to := queue
 				if r.Account != 0 {
@@ -124,17 +125,21 @@ func (s *stream) dispatch(rec *journal.Record, at time.Time) {
 	case journal.Done:
 		f.done, err = decodeDone(rec)
 		want[queue] = true
+	case journal.Verb:
+		f.verb, err = decodeVerb(rec)
+		want[queue] = true
+	case journal.Keep:
 	default:
 		err = fmt.Errorf("a record of %v", rec.Type)
 	}
 	if err != nil {
-		f.accept, f.append, f.done = nil, nil, nil
+		f.accept, f.append, f.done, f.verb = nil, nil, nil, nil
 		want[queue] = true
 	}
 	n := int32(0)
 	for i, a := range all {
 		want[i] = want[i] && a.filed0[s.lane] < f.seq
-		if want[i] {
+		if want[i] && i != queue { // the queue takes its time, and bounds itself
 			n++
 		}
 	}

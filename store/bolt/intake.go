@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"time"
 
 	"sampul/internal/gate"
 	"sampul/internal/message"
@@ -37,12 +38,12 @@ func (e *Engine) Accept(ctx context.Context, env *store.Envelope, b store.Body, 
 	if a.env.VerdictID == "" {
 		a.env.VerdictID = passed.VerdictID()
 	}
-	remote := false
+	local := false
 	for i, r := range env.Recipients {
 		if r.Account == 0 {
-			remote = true
 			continue
 		}
+		local = true
 		acct, err := e.AccountByID(ctx, r.Account)
 		if err != nil {
 			return err
@@ -50,10 +51,13 @@ func (e *Engine) Accept(ctx context.Context, env *store.Envelope, b store.Body, 
 		a.shards[i] = acct.Shard
 	}
 	var err error
-	if a.facts, err = sharedFacts(b, x, a.env.Class, a.env.VerdictID, a.ruleSet, env.QueueID); err != nil {
-		return err
+	if local { // what only passes through has no row in a mailbox
+		if a.facts, err = sharedFacts(b, x, a.env.Class, a.env.VerdictID, a.ruleSet, env.QueueID); err != nil {
+			return err
+		}
 	}
 	rand.Read(a.email[:])
+	var en *entry
 	s := e.streams[env.Lane]
 	_, err = s.j.Commit(ctx, newBodyID(), b, b.Size(), journal.Accept,
 		func(ref journal.BodyRef, sum [32]byte) ([]journal.Field, error) {
@@ -61,15 +65,34 @@ func (e *Engine) Accept(ctx context.Context, env *store.Envelope, b store.Body, 
 				return nil, store.ErrGate
 			}
 			a.ref = ref
+			if en = queueEntry(a, e.agencyOf(&a.env)); en != nil {
+				e.queued.expect(en)
+			}
 			return a.fields()
 		})
 	if err != nil {
+		if en != nil {
+			e.queued.forget(en)
+		}
 		return e.failure(err)
 	}
-	if remote {
-		e.queued.add(queueEntry(a))
+	if en != nil {
+		e.keepBody(en, b)
+		e.queued.accepted(en)
 	}
 	return nil
+}
+
+// keepBody lets the queue's runner read a short body without the journal.
+func (e *Engine) keepBody(en *entry, b store.Body) {
+	size := b.Size()
+	if size > cachedBody || e.queued.watcher.Load() == nil {
+		return
+	}
+	text := make([]byte, size)
+	if n, _ := b.ReadAt(text, 0); n == len(text) {
+		e.queued.bodies.put(en.id, text, time.Now())
+	}
 }
 
 func newBodyID() (id journal.ID) {

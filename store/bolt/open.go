@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -138,6 +139,14 @@ func (e *Engine) openFiles() error {
 	}
 	e.queue = q
 	e.addApplier(&q.file, e.fileQueue)
+	a := q.applier
+	a.linger = linger
+	a.over = func(*filing) {}
+	a.rested = func() {
+		e.lag.mu.Lock()
+		defer e.lag.mu.Unlock()
+		e.lag.ease()
+	}
 	for l, name := range []string{"people", "bulk"} {
 		j, err := e.openJournal(store.Lane(l), name)
 		if err != nil {
@@ -195,7 +204,7 @@ func (e *Engine) begin(ctx context.Context) error {
 			a.filed0[l] = m.seq
 		}
 	}
-	if err := e.queued.load(e); err != nil {
+	if err := e.queued.load(&e.queue.file, runtime.GOMAXPROCS(0)); err != nil {
 		return err
 	}
 	for _, a := range e.all {

@@ -26,6 +26,7 @@ const (
 	acFacts      = 15 // shared facts
 	acEmailID    = 16
 	acRuleSet    = 17
+	acFinish     = 18 // forward-path that leaves the queue by this filing
 	acRecipient  = 32 // repeated
 )
 
@@ -39,6 +40,8 @@ const (
 	rcORcpt   = 6
 	rcPrefix  = 7
 	rcShard   = 8
+	rcFrom    = 9
+	rcVia     = 10
 )
 
 // An accepted is an ACCEPT record in memory.
@@ -49,6 +52,7 @@ type accepted struct {
 	facts   []byte
 	email   [16]byte
 	shards  []uint8 // of env.Recipients
+	finish  string  // recipient of the queue that is filed here instead, "" for none
 }
 
 func bit(b bool, n uint) uint64 {
@@ -64,7 +68,7 @@ func (a *accepted) fields() ([]journal.Field, error) {
 	if err != nil {
 		return nil, err
 	}
-	fs := make([]journal.Field, 0, 16+len(e.Recipients))
+	fs := make([]journal.Field, 0, 18+len(e.Recipients))
 	put := func(num uint16, data []byte) {
 		if len(data) > 0 {
 			fs = append(fs, journal.Field{Num: num, Data: data})
@@ -82,7 +86,7 @@ func (a *accepted) fields() ([]journal.Field, error) {
 	num(acApp, uint64(e.App))
 	num(acAppCounted, uint64(e.AppCounted))
 	num(acSender, uint64(e.Sender))
-	num(acParams, bit(e.EightBit, 0)|bit(e.SMTPUTF8, 1)|bit(e.RequireTLS, 2))
+	num(acParams, params(e))
 	put(acRet, []byte(e.Ret))
 	put(acEnvID, []byte(e.EnvID))
 	put(acVerdict, []byte(e.VerdictID))
@@ -92,6 +96,7 @@ func (a *accepted) fields() ([]journal.Field, error) {
 	put(acFacts, a.facts)
 	put(acEmailID, a.email[:])
 	put(acRuleSet, []byte(a.ruleSet))
+	put(acFinish, []byte(a.finish))
 	for i := range e.Recipients {
 		put(acRecipient, encodeRecipient(&e.Recipients[i], a.shards[i]))
 	}
@@ -108,7 +113,13 @@ func encodeRecipient(r *store.Recipient, shard uint8) []byte {
 	b = putString(b, rcNotify, r.Notify)
 	b = putString(b, rcORcpt, r.ORcpt)
 	b = putBytes(b, rcPrefix, r.Prefix)
-	return putInt(b, rcShard, uint64(shard))
+	b = putInt(b, rcShard, uint64(shard))
+	b = putString(b, rcFrom, r.From)
+	return putString(b, rcVia, r.Via)
+}
+
+func params(e *store.Envelope) uint64 {
+	return bit(e.EightBit, 0) | bit(e.SMTPUTF8, 1) | bit(e.RequireTLS, 2)
 }
 
 func decodeRecipient(b []byte) (r store.Recipient, shard uint8, err error) {
@@ -131,6 +142,10 @@ func decodeRecipient(b []byte) (r store.Recipient, shard uint8, err error) {
 			r.Prefix = w.data
 		case rcShard:
 			shard = uint8(w.int())
+		case rcFrom:
+			r.From = string(w.data)
+		case rcVia:
+			r.Via = string(w.data)
 		}
 	}
 	return r, shard, w.err
@@ -141,33 +156,6 @@ func decodeAccept(rec *journal.Record) (*accepted, error) {
 	e := &a.env
 	err := fieldsOf(rec, func(w *fieldReader) {
 		switch w.num {
-		case acQueueID:
-			e.QueueID = string(w.data)
-		case acFrom:
-			e.From = string(w.data)
-		case acReceived:
-			e.Received = time.Unix(0, int64(w.int()))
-		case acPrefix:
-			e.Prefix = w.data
-		case acApp:
-			e.App = store.AccountID(w.int())
-		case acAppCounted:
-			e.AppCounted = uint32(w.int())
-		case acSender:
-			e.Sender = store.AccountID(w.int())
-		case acParams:
-			p := w.int()
-			e.EightBit, e.SMTPUTF8, e.RequireTLS = p&1 != 0, p&2 != 0, p&4 != 0
-		case acRet:
-			e.Ret = string(w.data)
-		case acEnvID:
-			e.EnvID = string(w.data)
-		case acVerdict:
-			e.VerdictID = string(w.data)
-		case acClass:
-			e.Class = string(w.data)
-		case acLane:
-			e.Lane = store.Lane(w.int())
 		case acBody:
 			a.ref = w.ref()
 		case acFacts:
@@ -183,9 +171,47 @@ func decodeAccept(rec *journal.Record) (*accepted, error) {
 			}
 			e.Recipients = append(e.Recipients, r)
 			a.shards = append(a.shards, shard)
+		case acFinish:
+			a.finish = string(w.data)
+		default:
+			decodeEnvelope(e, w)
 		}
 	})
 	return a, err
+}
+
+// decodeEnvelope reads a field that says something of the whole transaction. Its data is
+// not copied.
+func decodeEnvelope(e *store.Envelope, w *fieldReader) {
+	switch w.num {
+	case acQueueID:
+		e.QueueID = string(w.data)
+	case acFrom:
+		e.From = string(w.data)
+	case acReceived:
+		e.Received = time.Unix(0, int64(w.int()))
+	case acPrefix:
+		e.Prefix = w.data
+	case acApp:
+		e.App = store.AccountID(w.int())
+	case acAppCounted:
+		e.AppCounted = uint32(w.int())
+	case acSender:
+		e.Sender = store.AccountID(w.int())
+	case acParams:
+		p := w.int()
+		e.EightBit, e.SMTPUTF8, e.RequireTLS = p&1 != 0, p&2 != 0, p&4 != 0
+	case acRet:
+		e.Ret = string(w.data)
+	case acEnvID:
+		e.EnvID = string(w.data)
+	case acVerdict:
+		e.VerdictID = string(w.data)
+	case acClass:
+		e.Class = string(w.data)
+	case acLane:
+		e.Lane = store.Lane(w.int())
+	}
 }
 
 // Fields of an APPEND record.

@@ -25,6 +25,7 @@ type txn struct {
 	mailboxes map[uint64]*openRow
 	order     []*openRow
 	after     []func() // after the commit
+	filed     []string // entries of the queue that have rows from now on
 
 	key, plain []byte
 	b          map[string]*bbolt.Bucket

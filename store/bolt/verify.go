@@ -189,13 +189,13 @@ func (v *checker) queue(ctx context.Context, tx *bbolt.Tx) error {
 		plain, err := v.f.seals.open(nil, bucketQueue, k, b)
 		var q *entry
 		if err == nil {
-			q, err = decodeEntry(plain)
+			q, err = decodeEntry(string(k), plain)
 		}
 		if err != nil {
 			v.say("queue ID %s: %v", k, err)
 			return nil
 		}
-		v.body(bodyRow{stream: q.Lane, ref: q.ref}, "queue ID "+q.ID)
+		v.body(bodyRow{stream: q.lane, ref: q.ref}, "queue ID "+q.id)
 		return nil
 	})
 }

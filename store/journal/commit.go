@@ -24,13 +24,35 @@ type group struct {
 	last uint64   // highest sequence
 	wait bool     // somebody waits for it
 	lazy bool     // it is to be synced soon
+	push bool     // it is to be written at once, synced or not
 	over bool
-	done chan struct{} // closed when it is durable, or err is set
-	err  error
+
+	done    chan struct{} // closed when it is durable, or err is set
+	written chan struct{} // closed when the operating system has it, or err is set
+	told    bool          // written is closed
+	err     error
+	werr    error // of the write
 }
 
+// How eager an addition to the journal is.
+type eagerness uint8
+
+const (
+	lazily eagerness = iota // with the next sync
+	pushed                  // written at once, with the next sync
+	waits                   // somebody waits for the sync
+)
+
 func newGroup(at int64, buf []byte) *group {
-	return &group{at: at, buf: buf[:0], done: make(chan struct{})}
+	return &group{at: at, buf: buf[:0], done: make(chan struct{}), written: make(chan struct{})}
+}
+
+// tell releases those who wait for the write alone. It is called as finish is.
+func (g *group) tell(err error) {
+	if !g.told {
+		g.told, g.werr = true, err
+		close(g.written)
+	}
 }
 
 // finish releases those who wait. The journal's mutex is held, or the group is out
@@ -39,13 +61,14 @@ func (g *group) finish(err error) {
 	if !g.over {
 		g.over, g.err = true, err
 		close(g.done)
+		g.tell(err)
 	}
 }
 
 var plains = sync.Pool{New: func() any { return new([]byte) }}
 
 // add seals a record into the current group and gives it its sequence and place.
-func (j *Journal) add(t Type, fields []Field, wait bool) (Record, *group, error) {
+func (j *Journal) add(t Type, fields []Field, how eagerness) (Record, *group, error) {
 	if fieldsLen(fields) > maxPayload-sealOverhead {
 		return Record{}, nil, ErrTooBig
 	}
@@ -64,9 +87,12 @@ func (j *Journal) add(t Type, fields []Field, wait bool) (Record, *group, error)
 	if t != mark {
 		g.recs = append(g.recs, rec)
 	}
-	if wait {
+	switch how {
+	case waits:
 		g.wait = true
-	} else {
+	case pushed:
+		g.lazy, g.push = true, true
+	default:
 		g.lazy = true
 	}
 	j.wake()
@@ -206,7 +232,7 @@ func (c *committer) step(due bool) (worked bool, err error) {
 	c.lazy = c.lazy || g.lazy
 	rotate := j.rotate && j.large == 0
 	sync := g.wait || rotate || due && c.lazy
-	if !sync && len(g.buf) < writeEarly {
+	if !sync && !g.push && len(g.buf) < writeEarly {
 		j.mu.Unlock()
 		return false, nil
 	}
@@ -217,7 +243,10 @@ func (c *committer) step(due bool) (worked bool, err error) {
 	j.room.Broadcast()
 	j.mu.Unlock()
 
-	if err = c.write(seg, g); err == nil && sync {
+	if err = c.write(seg, g); err == nil && g.push {
+		g.tell(nil)
+	}
+	if err == nil && sync {
 		err = c.sync(seg, g)
 	}
 	if err == nil && rotate {

@@ -242,7 +242,7 @@ func (j *Journal) Append(ctx context.Context, t Type, fields []Field) (Record, e
 	if err := ctx.Err(); err != nil {
 		return Record{}, err
 	}
-	rec, g, err := j.add(t, fields, true)
+	rec, g, err := j.add(t, fields, waits)
 	if err != nil {
 		return Record{}, err
 	}
@@ -253,8 +253,19 @@ func (j *Journal) Append(ctx context.Context, t Type, fields []Field) (Record, e
 // AppendLazy writes a record that becomes durable with the next group, or after
 // [Options.LazySync] at most, and does not wait for it.
 func (j *Journal) AppendLazy(t Type, fields []Field) (Record, error) {
-	rec, _, err := j.add(t, fields, false)
+	rec, _, err := j.add(t, fields, lazily)
 	return rec, err
+}
+
+// AppendWritten writes a record that becomes durable as that of AppendLazy does, and
+// returns when the operating system has it: a killed process does not lose it.
+func (j *Journal) AppendWritten(t Type, fields []Field) (Record, error) {
+	rec, g, err := j.add(t, fields, pushed)
+	if err != nil {
+		return Record{}, err
+	}
+	<-g.written
+	return rec, g.werr
 }
 
 // Commit writes a body, then the record that mk makes to name it, and returns when

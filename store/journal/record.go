@@ -20,6 +20,8 @@ const (
 	Append   Type = 3 // messages put into mailboxes by their owner, all or nothing
 	Done     Type = 4 // an outcome of the queue
 	Transfer Type = 5 // a move between shards
+	Verb     Type = 6 // what an administrator does to entries of the queue
+	Keep     Type = 7 // a body that a row elsewhere names; files nothing
 
 	mark Type = 255 // the journal's own: says only what is durable
 )
@@ -36,6 +38,10 @@ func (t Type) String() string {
 		return "DONE"
 	case Transfer:
 		return "TRANSFER"
+	case Verb:
+		return "VERB"
+	case Keep:
+		return "KEEP"
 	}
 	return fmt.Sprintf("type %d", uint8(t))
 }
