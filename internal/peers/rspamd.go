@@ -70,7 +70,7 @@ options {
   dns { nameserver = ["127.0.0.1:1"]; timeout = 0.1s; retransmits = 0; }
 }
 logging { type = "console"; level = "info"; }
-actions { reject = 15; "add header" = 6; greylist = 100; }
+actions { reject = 15; "add header" = 6; greylist = null; }
 lua = "%[1]s/rules.lua";
 worker "normal" { bind_socket = "%[2]s"; count = 1; enabled = true; mime = true; }
 `, dir, local(port)))

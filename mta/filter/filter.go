@@ -5,6 +5,11 @@
 //
 // Filters never see a message before policy has judged it. What they change, the caller
 // has judged again.
+//
+// What a filter sees is what Sendmail and Postfix show to a milter: the header fields
+// that this server put before the message, then the message's own header, then its
+// content; without Return-Path and without our own Received field, which no filter can
+// therefore change. clamd alone gets the message exactly as it came.
 package filter
 
 import (
@@ -33,7 +38,13 @@ type Config struct {
 	Address string // unix:/path, tcp:host:port or host:port; for rspamd a URL or host:port
 	Scope   []Scope
 	Timeout time.Duration // for the whole message; 30 s, milter 60 s
-	OnError string        // tempfail or accept
+	OnError string        // tempfail or accept; tempfail
+
+	// rspamd alone:
+	RejectScore    float64 // refuse from this score on; 0: where rspamd says reject
+	JunkScore      float64 // to Junk from this score on; 0: where rspamd says add header
+	PasswordFile   string  // its first line goes with each request
+	AgencySettings bool    // ask with Settings-ID: the agency's name
 }
 
 // Mail is a message and its envelope, as filters see it.
@@ -46,6 +57,8 @@ type Mail struct {
 	HELO     string
 	TLS      string // version and cipher, "" for none
 	Account  string // authenticated address, "" for none
+	AuthType string // SASL mechanism that Account used; PLAIN
+	Daemon   string // milter's {daemon_name}; mx, submission or relay, by Scope
 	Agency   string // of the recipient inside, or of the sender: settings go by it
 	From     string
 	To       []string
@@ -53,10 +66,17 @@ type Mail struct {
 	Body     io.ReaderAt
 	Index    *message.Index
 	Log      func(msg string, args ...any)
+
+	head *head // what filters before this one made of the header; nil: read it
 }
 
 // An Action is what filters want, from mildest to strictest.
 type Action uint8
+
+var actionNames = [...]string{"accept", "junk", "quarantine", "discard", "tempfail", "reject"}
+
+// String is the action's name in logs and metrics.
+func (a Action) String() string { return actionNames[min(int(a), len(actionNames)-1)] }
 
 const (
 	Accept     Action = iota
@@ -67,22 +87,26 @@ const (
 	Reject
 )
 
-// An Edit is one change of the header, in order.
+// An Edit is one change of the header. Edits are made one after the other: each counts
+// in what those before it left.
 type Edit struct {
 	Op    EditOp
 	Name  string
 	Value string // without the line end; folded with CRLF as it is to stand
-	Index int    // Change and Delete: which of those with the name, from 1; Insert: position, 0 is first
+	// Change and Delete: which of those with the name, from 1, in the order that filters
+	// see. Insert: before the field with this number, from 0, our own Received counted
+	// (so 1 is after it); beyond the last it is at the end.
+	Index int
 }
 
 // EditOp is what an Edit does.
 type EditOp uint8
 
 const (
-	Add EditOp = iota // at the end
-	Insert
-	Change
-	Delete
+	Add    EditOp = iota // at the end
+	Insert               // at a position
+	Change               // another value; at the end when there is none to change
+	Delete               // nothing when there is none
 )
 
 // Outcome is what the chain came to.
@@ -94,12 +118,22 @@ type Outcome struct {
 	Filter   string // whose word decided
 	Reason   string // for log, trace and quarantine: a virus name, a score
 
-	Edits   []Edit
-	Body    io.ReadCloser // replaced content after the header, nil when it stays
-	From    *string       // new reverse-path
-	AddTo   []string
-	DropTo  []string
-	Changed bool // anything of the above: the message must be judged again
+	// What Accept, Junk and Quarantine change; [Apply] makes the message of it.
+	Edits    []Edit
+	Body     io.ReadCloser // replaced content after the header, nil when it stays; every line ends with CRLF
+	BodySize int64         // octets of Body
+	From     *string       // new reverse-path, "" for the null one
+	AddTo    []string      // addresses that are not in To
+	DropTo   []string      // addresses of To
+	Changed  bool          // anything of the above: the message must be judged again
+}
+
+// Close drops a replaced body. It may be called more than once.
+func (o *Outcome) Close() error {
+	if o == nil || o.Body == nil {
+		return nil
+	}
+	return o.Body.Close()
 }
 
 // A Filter is one program.
