@@ -422,6 +422,15 @@ func (x *Indexer) enterMessage(i int) {
 	}
 }
 
+// Header is the message's own header once all of it has come, nil before. It does not
+// change any more.
+func (x *Indexer) Header() *Part {
+	if x.header && x.cur == 0 {
+		return nil
+	}
+	return &x.x.Parts[0]
+}
+
 // Finish ends the message. The Indexer is of no use afterwards.
 func (x *Indexer) Finish() *Index {
 	x.endLastLine()

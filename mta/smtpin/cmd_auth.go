@@ -13,7 +13,7 @@ import (
 // auth is AUTH, RFC 4954.
 func (s *session) auth(ctx context.Context, arg string) error {
 	switch {
-	case s.srv.cfg.Kind == MX:
+	case !s.submission():
 		return reply(502, "5.5.1", "not offered")
 	case !s.mayAuth():
 		return errTLSFirst
@@ -25,6 +25,9 @@ func (s *session) auth(ctx context.Context, arg string) error {
 	}
 	mech, initial, given := strings.Cut(arg, " ")
 	mech = strings.ToUpper(mech)
+	if mech == "EXTERNAL" {
+		return s.authExternal(ctx, initial, given)
+	}
 	v := &verifier{store: s.srv.deps.Store, paused: s.paused}
 	server, err := sasl.New(ctx, mech, v)
 	if err != nil {
@@ -44,7 +47,7 @@ func (s *session) auth(ctx context.Context, arg string) error {
 		if done {
 			break
 		}
-		s.say(reply(334, "", base64.StdEncoding.EncodeToString(challenge)))
+		s.challenge(challenge)
 		line, err := s.readLine(maxAuthLine)
 		switch {
 		case errors.Is(err, errLong):
@@ -60,12 +63,7 @@ func (s *session) auth(ctx context.Context, arg string) error {
 			return errBase64
 		}
 	}
-	s.account, s.mech = v.account, mech
-	if g := s.srv.deps.Guard; g != nil {
-		g.Succeeded(s.ip, s.account.Address)
-	}
-	s.log.Info("login", "account", s.account.Address, "remote", s.ip, "mech", mech)
-	return reply(235, "2.7.0", "welcome")
+	return s.loggedIn(v.account, mech)
 }
 
 // decodeInitial reads an initial response; "=" is an empty one (RFC 4954 section 4).

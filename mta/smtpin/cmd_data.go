@@ -8,7 +8,7 @@ import (
 
 // data is DATA, RFC 5321 section 4.1.1.4.
 func (s *session) data(ctx context.Context, _ string) error {
-	if len(s.tx.rcpts) == 0 {
+	if len(s.tx.given) == 0 {
 		return errNoRecipients
 	}
 	s.say(reply(354, "", "go ahead, end with a dot"))
@@ -30,11 +30,51 @@ func (s *session) data(ctx context.Context, _ string) error {
 		}
 		p, _ := s.in.Peek(s.in.Buffered())
 		s.in.Discard(in.body.feed(p))
+		s.headerCame(ctx, in)
 	}
-	if err := in.check(&s.srv.cfg); err != nil {
+	return s.each(s.received(ctx, in))
+}
+
+// received ends a message that came in whole.
+func (s *session) received(ctx context.Context, in *incoming) error {
+	err := in.check(&s.srv.cfg)
+	if err == nil {
+		err = s.deliver(ctx, in)
+	}
+	if err != nil && replyFor(err).Code >= 400 {
+		s.note("refused", err)
+	}
+	return err
+}
+
+// headerCame shows the header to hooks, once it is complete. What they refuse is read to
+// its end, and kept no longer.
+func (s *session) headerCame(ctx context.Context, in *incoming) {
+	if !s.srv.header || in.looked || in.tooBig || in.fault != nil {
+		return
+	}
+	s.st.Header = in.index.Header()
+	if s.st.Header == nil {
+		return
+	}
+	in.looked = true
+	if err := s.hooks(ctx, onHeader); err != nil {
+		in.refused = err
+		in.spool.Close()
+	}
+}
+
+// each answers for each recipient, where the protocol is LMTP (RFC 2033 section 4.2): the
+// message was accepted for all of them, or for none.
+func (s *session) each(err error) error {
+	r := asReply(err)
+	if s.srv.cfg.Kind != LMTP || r == nil {
 		return err
 	}
-	return s.deliver(ctx, in)
+	for range len(s.tx.given) - 1 {
+		s.say(r)
+	}
+	return r
 }
 
 // bdat is BDAT, RFC 3030. The octets of a chunk are read whatever is wrong, so that
@@ -48,14 +88,14 @@ func (s *session) bdat(ctx context.Context, arg string) error {
 	switch {
 	case s.tx == nil:
 		return s.skipChunk(size, errOrder)
-	case len(s.tx.rcpts) == 0:
+	case len(s.tx.given) == 0:
 		return s.skipChunk(size, errNoRecipients)
 	}
 	if s.tx.chunk == nil {
 		s.tx.chunk = s.newIncoming(false)
 	}
 	in := s.tx.chunk
-	if !s.readChunk(size, func(p []byte) { in.body.feed(p) }) {
+	if !s.readChunk(size, func(p []byte) { in.body.feed(p); s.headerCame(ctx, in) }) {
 		return nil
 	}
 	if !last {
@@ -67,10 +107,7 @@ func (s *session) bdat(ctx context.Context, arg string) error {
 	}
 	defer s.reset()
 	in.body.finish()
-	if err := in.check(&s.srv.cfg); err != nil {
-		return err
-	}
-	return s.deliver(ctx, in)
+	return s.each(s.received(ctx, in))
 }
 
 func parseBdat(arg string) (size int64, last bool, err error) {

@@ -9,13 +9,25 @@ import (
 )
 
 // ehlo is EHLO, RFC 5321 section 4.1.1.1. It ends a transaction.
-func (s *session) ehlo(_ context.Context, arg string) error {
-	name, err := heloName(arg)
-	if err != nil {
+func (s *session) ehlo(ctx context.Context, arg string) error {
+	if s.srv.cfg.Kind == LMTP {
+		return reply(500, "5.5.1", "this is LMTP: say LHLO")
+	}
+	return s.hello(ctx, arg)
+}
+
+// lhlo is LHLO, RFC 2033 section 4.1.
+func (s *session) lhlo(ctx context.Context, arg string) error {
+	if s.srv.cfg.Kind != LMTP {
+		return errUnknown
+	}
+	return s.hello(ctx, arg)
+}
+
+func (s *session) hello(ctx context.Context, arg string) error {
+	if err := s.greet(ctx, arg, true); err != nil {
 		return err
 	}
-	s.reset()
-	s.helo, s.esmtp = name, true
 	cfg := &s.srv.cfg
 	lines := []string{
 		cfg.Hostname,
@@ -25,13 +37,24 @@ func (s *session) ehlo(_ context.Context, arg string) error {
 		"ENHANCEDSTATUSCODES",
 		"CHUNKING",
 		"SMTPUTF8",
+		"DSN",
 		fmt.Sprintf("LIMITS MAILMAX=%d RCPTMAX=%d", cfg.MaxMessages, cfg.MaxRecipients),
+	}
+	if s.tls != nil {
+		lines = append(lines, "REQUIRETLS")
+	}
+	if s.mayXclient() {
+		lines = append(lines, "XCLIENT "+xclientNames)
 	}
 	if s.tls == nil && cfg.TLS != nil {
 		lines = append(lines, "STARTTLS")
 	}
 	if s.mayAuth() && s.account == nil {
-		lines = append(lines, "AUTH "+strings.Join(sasl.Mechanisms, " "))
+		mechs := strings.Join(sasl.Mechanisms, " ")
+		if s.external() {
+			mechs = "EXTERNAL " + mechs
+		}
+		lines = append(lines, "AUTH "+mechs)
 	}
 	for i, l := range lines {
 		sep := byte('-')
@@ -45,14 +68,29 @@ func (s *session) ehlo(_ context.Context, arg string) error {
 }
 
 // heloOld is HELO: no extensions.
-func (s *session) heloOld(_ context.Context, arg string) error {
+func (s *session) heloOld(ctx context.Context, arg string) error {
+	if s.srv.cfg.Kind == LMTP {
+		return reply(500, "5.5.1", "this is LMTP: say LHLO")
+	}
+	if err := s.greet(ctx, arg, false); err != nil {
+		return err
+	}
+	return reply(250, "", s.srv.cfg.Hostname)
+}
+
+// greet takes the client's name.
+func (s *session) greet(ctx context.Context, arg string, esmtp bool) error {
 	name, err := heloName(arg)
 	if err != nil {
 		return err
 	}
 	s.reset()
-	s.helo, s.esmtp = name, false
-	return reply(250, "", s.srv.cfg.Hostname)
+	s.helo, s.esmtp = name, esmtp
+	if err := s.hooks(ctx, onEhlo); err != nil {
+		s.helo = ""
+		return err
+	}
+	return nil
 }
 
 // heloName takes what clients really say; it goes into the Received field, so
@@ -72,5 +110,5 @@ func heloName(arg string) (string, error) {
 
 // mayAuth says whether passwords can be sent here now.
 func (s *session) mayAuth() bool {
-	return s.srv.cfg.Kind != MX && (s.tls != nil || s.srv.cfg.AllowPlaintextAuth)
+	return s.submission() && (s.tls != nil || s.srv.cfg.AllowPlaintextAuth)
 }

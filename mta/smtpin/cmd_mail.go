@@ -10,13 +10,13 @@ import (
 // a logged-in account may use its own addresses alone.
 func (s *session) mail(ctx context.Context, arg string) error {
 	cfg := &s.srv.cfg
-	if cfg.Kind != MX && s.account == nil {
+	if s.submission() && s.account == nil {
 		if !s.mayAuth() {
 			return reply(530, "5.7.0", "start TLS, then log in")
 		}
 		return errAuthFirst
 	}
-	args, err := parseMail(arg)
+	args, err := parseMail(arg, s.tls != nil)
 	switch {
 	case err != nil:
 		return err
@@ -28,18 +28,51 @@ func (s *session) mail(ctx context.Context, arg string) error {
 	if err := s.srv.deps.Store.Ready(store.LanePeople); err != nil {
 		return err
 	}
-	if s.account != nil {
-		if args.from == "" {
-			return errNullSubmission
-		}
-		own, err := s.srv.deps.Store.Owns(ctx, s.account.ID, args.from)
-		if err != nil {
-			return err
-		}
-		if !own {
-			return reply(553, "5.7.1", "this account may send as "+s.account.Address+" and its aliases only")
-		}
+	if err := s.mayBeFrom(ctx, args.from); err != nil {
+		return err
 	}
-	s.tx = &transaction{args: args}
+	s.tx = &transaction{id: newQueueID(), args: args}
+	if err := s.hooks(ctx, onMail); err != nil {
+		s.note("refused", err)
+		s.reset()
+		return err
+	}
 	return reply(250, "2.1.0", "ok")
+}
+
+// mayBeFrom holds an account to its own addresses, and a held one to silence.
+func (s *session) mayBeFrom(ctx context.Context, from string) error {
+	if s.account == nil {
+		return nil
+	}
+	if from == "" {
+		return errNullSubmission
+	}
+	if err := s.active(ctx); err != nil {
+		return err
+	}
+	own, err := s.srv.deps.Store.Owns(ctx, s.account.ID, from)
+	if err != nil {
+		return err
+	}
+	if !own {
+		return reply(553, "5.7.1", "this account may send as "+s.account.Address+" and its aliases only")
+	}
+	return nil
+}
+
+// active asks again whether the account may send: it may have been held since the login.
+func (s *session) active(ctx context.Context) error {
+	if s.account == nil {
+		return nil
+	}
+	a, err := s.srv.deps.Store.AccountByID(ctx, s.account.ID)
+	if err != nil {
+		return err
+	}
+	if a.Held != "" || a.Frozen {
+		s.log.Warn("held account tried to send", "account", a.Address, "remote", s.ip, "held", a.Held)
+		return errHeld
+	}
+	return nil
 }

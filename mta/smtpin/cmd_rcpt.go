@@ -1,50 +1,66 @@
 package smtpin
 
-import (
-	"context"
-
-	"sampul/store"
-)
+import "context"
 
 // maxBadRecipients ends a session that asks for many addresses nobody has.
 const maxBadRecipients = 100
 
 // rcpt is RCPT, RFC 5321 section 4.1.1.3. Who is here is known now, so that nothing
-// has to bounce later; mail for others is taken from logged-in accounts alone.
+// has to bounce later; mail for others is taken from logged-in accounts and servers of
+// ours alone.
 func (s *session) rcpt(ctx context.Context, arg string) error {
-	path, err := parseRcpt(arg, s.tx.args.utf8)
+	args, err := parseRcpt(arg, s.tx.args.utf8)
 	if err != nil {
 		return err
 	}
-	if len(s.tx.rcpts) >= s.srv.cfg.MaxRecipients {
+	if len(s.tx.given) >= s.srv.cfg.MaxRecipients {
 		return errFull
 	}
-	if path == "postmaster" {
-		path = s.srv.cfg.Postmaster
+	if args.to == "postmaster" {
+		args.to = s.srv.cfg.Postmaster
 	}
-	found, err := s.srv.deps.Store.Resolve(ctx, path)
+	s.st.Address = args.to
+	found, err := s.lead(ctx, args.to, s.inside())
+	if err == nil {
+		err = s.hooks(ctx, onRcpt)
+	}
 	if err != nil {
+		return s.rcptRefused(args.to, found.agency, err)
+	}
+	if len(s.tx.rcpts)+len(found.rcpts) > s.srv.cfg.MaxExpanded {
+		return errFull
+	}
+	s.tx.given = append(s.tx.given, args.to)
+	for _, r := range found.rcpts {
+		r.Notify, r.ORcpt = args.notify, args.orcpt
+		if r.From != "" && r.Notify != "NEVER" {
+			// Notices go to the new reverse-path, whose owner asked for nothing (RFC 3461 section 5.2.7.3).
+			r.Notify, r.ORcpt = "", ""
+		}
+		s.tx.add(r)
+	}
+	return reply(250, "2.1.5", "ok")
+}
+
+// rcptRefused counts a refusal and remembers it.
+func (s *session) rcptRefused(address, agency string, err error) error {
+	r := replyFor(err)
+	if agency != "" || s.account != nil {
+		s.noteRefused(r, address, agency)
+	}
+	if r.Code < 500 || r.Code == 554 {
 		return err
 	}
-	r := store.Recipient{Path: path, Agency: found.Agency}
-	switch {
-	case found.Local && found.Account == nil:
-		return s.badRecipient(errNobody)
-	case found.Local && found.Account.Kind == store.Application:
-		return s.badRecipient(reply(550, "5.1.1", "an application takes no mail"))
-	case found.Local:
-		r.Account = found.Account.ID
-	case s.account == nil:
-		return s.badRecipient(errRelay)
-	}
-	s.tx.rcpts = append(s.tx.rcpts, r)
-	return reply(250, "2.1.5", "ok")
+	return s.badRecipient(r)
 }
 
 // badRecipient counts a refusal: many of them are a search for addresses.
 func (s *session) badRecipient(r *Reply) error {
 	s.badRcpts++
 	s.errors-- // counted here, with a limit of its own
+	if d := s.srv.deps.Defence; d != nil {
+		d.badRecipient(s)
+	}
 	if s.badRcpts > maxBadRecipients {
 		return errTooManyErrors
 	}

@@ -28,6 +28,7 @@ var commands map[string]entry
 func init() { // a variable that its own functions read cannot be initialised in place
 	commands = map[string]entry{
 		"EHLO":     {anywhere, false, (*session).ehlo},
+		"LHLO":     {anywhere, false, (*session).lhlo},
 		"HELO":     {anywhere, false, (*session).heloOld},
 		"MAIL":     {greeted, false, (*session).mail},
 		"RCPT":     {inMail, false, (*session).rcpt},
@@ -41,6 +42,7 @@ func init() { // a variable that its own functions read cannot be initialised in
 		"EXPN":     {anywhere, false, (*session).expn},
 		"STARTTLS": {greeted, true, (*session).starttls},
 		"AUTH":     {greeted, false, (*session).auth},
+		"XCLIENT":  {fresh | greeted, false, (*session).xclient},
 	}
 }
 

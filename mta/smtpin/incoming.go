@@ -16,6 +16,9 @@ type incoming struct {
 	size   int64
 	tooBig bool
 	fault  error // of the work file
+
+	looked  bool  // hooks have seen the header
+	refused error // by one of them
 }
 
 func (s *session) newIncoming(dots bool) *incoming {
@@ -31,7 +34,7 @@ func (s *session) newIncoming(dots bool) *incoming {
 func (in *incoming) write(p []byte) {
 	in.size += int64(len(p))
 	switch {
-	case in.tooBig || in.fault != nil:
+	case in.tooBig || in.fault != nil || in.refused != nil:
 	case in.size > in.max:
 		in.tooBig = true
 		in.spool.Close() // nothing of it is needed any more
@@ -47,6 +50,8 @@ func (in *incoming) drop() { in.spool.Close() }
 // check says what is wrong with the message as a sequence of octets, after its end.
 func (in *incoming) check(cfg *Config) error {
 	switch {
+	case in.refused != nil:
+		return in.refused
 	case in.tooBig:
 		return errTooBig
 	case in.fault != nil:

@@ -9,14 +9,18 @@ import (
 
 // mailArgs is MAIL's argument, read.
 type mailArgs struct {
-	from     string // "" for the null reverse-path
-	size     int64  // -1 when it was not given
-	eightBit bool
-	utf8     bool
+	from       string // "" for the null reverse-path
+	size       int64  // -1 when it was not given
+	eightBit   bool
+	utf8       bool
+	requireTLS bool
+	ret        string // RFC 3461, "" when it was not given
+	envID      string // in xtext, as it came
 }
 
-// parseMail reads what follows MAIL (RFC 5321 section 4.1.1.2).
-func parseMail(arg string) (mailArgs, error) {
+// parseMail reads what follows MAIL (RFC 5321 section 4.1.1.2). REQUIRETLS is known
+// under TLS alone (RFC 8689 section 4.1).
+func parseMail(arg string, tls bool) (mailArgs, error) {
 	a := mailArgs{size: -1}
 	rest, found := cutFold(arg, "FROM:")
 	if !found {
@@ -28,29 +32,8 @@ func parseMail(arg string) (mailArgs, error) {
 	}
 	a.from = path
 	for key, value := range params {
-		switch key {
-		case "SIZE": // RFC 1870
-			n, err := strconv.ParseInt(value, 10, 64)
-			if err != nil || n < 0 || len(value) > 20 {
-				return a, errSyntax
-			}
-			a.size = n
-		case "BODY": // RFC 6152
-			switch strings.ToUpper(value) {
-			case "7BIT":
-			case "8BITMIME":
-				a.eightBit = true
-			default:
-				return a, errParameter
-			}
-		case "SMTPUTF8": // RFC 6531 section 3.4: no value
-			if value != "" {
-				return a, errSyntax
-			}
-			a.utf8 = true
-		case "AUTH": // RFC 4954 section 5; we trust nobody's word for it
-		default:
-			return a, errParameter
+		if err := a.param(key, value, tls); err != nil {
+			return a, err
 		}
 	}
 	if !a.utf8 && !ascii(path) {
@@ -59,23 +42,89 @@ func parseMail(arg string) (mailArgs, error) {
 	return a, nil
 }
 
+// param takes one parameter of MAIL.
+func (a *mailArgs) param(key, value string, tls bool) error {
+	switch key {
+	case "SIZE": // RFC 1870
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || n < 0 || len(value) > 20 {
+			return errSyntax
+		}
+		a.size = n
+	case "BODY": // RFC 6152
+		switch strings.ToUpper(value) {
+		case "7BIT":
+		case "8BITMIME":
+			a.eightBit = true
+		default:
+			return errParameter
+		}
+	case "SMTPUTF8": // RFC 6531 section 3.4: no value
+		if value != "" {
+			return errSyntax
+		}
+		a.utf8 = true
+	case "AUTH": // RFC 4954 section 5; we trust nobody's word for it
+	case "RET": // RFC 3461 section 4.3
+		a.ret = strings.ToUpper(value)
+		if a.ret != "FULL" && a.ret != "HDRS" {
+			return errSyntax
+		}
+	case "ENVID":
+		if !validEnvID(value) {
+			return errSyntax
+		}
+		a.envID = value
+	case "REQUIRETLS":
+		if !tls {
+			return errParameter
+		}
+		if value != "" {
+			return errSyntax
+		}
+		a.requireTLS = true
+	default:
+		return errParameter
+	}
+	return nil
+}
+
+// rcptArgs is RCPT's argument, read.
+type rcptArgs struct {
+	to            string
+	notify, orcpt string // RFC 3461, "" when they were not given; ORCPT as it came
+}
+
 // parseRcpt reads what follows RCPT (RFC 5321 section 4.1.1.3).
-func parseRcpt(arg string, utf8 bool) (string, error) {
+func parseRcpt(arg string, utf8 bool) (rcptArgs, error) {
+	var a rcptArgs
 	rest, found := cutFold(arg, "TO:")
 	if !found {
-		return "", errSyntax
+		return a, errSyntax
 	}
 	path, params, err := parsePath(rest, false)
 	if err != nil {
-		return "", errBadRecipient
+		return a, errBadRecipient
 	}
-	if len(params) > 0 {
-		return "", errParameter
+	a.to = path
+	for key, value := range params {
+		ok := true
+		switch key {
+		case "NOTIFY":
+			a.notify, ok = readNotify(value)
+		case "ORCPT":
+			a.orcpt, ok = value, validORcpt(value, utf8)
+		default:
+			return a, errParameter
+		}
+		if !ok {
+			return a, errSyntax
+		}
 	}
 	if !utf8 && !ascii(path) {
-		return "", errUTF8
+		return a, errUTF8
 	}
-	return path, nil
+	return a, nil
 }
 
 func cutFold(s, prefix string) (string, bool) {

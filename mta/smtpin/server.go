@@ -7,12 +7,15 @@
 // power loss. Nothing is kept of what is refused.
 //
 // RFC 5321, with PIPELINING (2920), SIZE (1870), 8BITMIME (6152), ENHANCEDSTATUSCODES
-// (2034), STARTTLS (3207), AUTH (4954), CHUNKING (3030), SMTPUTF8 (6531) and LIMITS (9422).
+// (2034), STARTTLS (3207), AUTH (4954), CHUNKING (3030), SMTPUTF8 (6531), DSN (3461),
+// REQUIRETLS (8689), LIMITS (9422), and XCLIENT and the PROXY protocol from those who are
+// trusted with them. LMTP (2033) is for servers of ours.
 package smtpin
 
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
@@ -22,6 +25,7 @@ import (
 	"time"
 
 	"sampul/internal/guard"
+	"sampul/internal/message"
 	"sampul/internal/spool"
 	"sampul/policy"
 	"sampul/store"
@@ -34,6 +38,7 @@ const (
 	MX          Kind = "mx"          // mail for local recipients, no login
 	Submission  Kind = "submission"  // after STARTTLS and login (RFC 6409)
 	Submissions Kind = "submissions" // TLS from the first octet (RFC 8314)
+	LMTP        Kind = "lmtp"        // mail for local recipients from servers of ours (RFC 2033)
 )
 
 // Config is one listener's. Zero values mean the defaults of [New].
@@ -45,13 +50,20 @@ type Config struct {
 	AllowPlaintextAuth bool        // for measuring on loopback alone
 	MaxSize            int64       // octets of a message; 40 MiB
 	MaxRecipients      int         // of a transaction; 1,000
+	MaxExpanded        int         // recipients that those of a transaction lead to; 10,000
 	MaxMessages        int         // of a connection; 10,000
 	MaxErrors          int         // of a connection; 20
 	MaxConnections     int         // in all; 10,000
 	BareCR, BareLF     LineEnds    // Refuse on MX, Fix elsewhere
 	Idle               time.Duration
-	MinRate            int64 // octets a second while a message comes in; 1,000
-	JudgeTime          time.Duration
+	MinRate            int64         // octets a second while a message comes in; 1,000
+	JudgeTime          time.Duration // for all that happens between the dot and its reply; 100 s
+
+	Trusted   []netip.Prefix // servers of ours: they may relay, and are not authenticated again
+	XClient   []netip.Prefix // whose XCLIENT is believed
+	Proxy     []netip.Prefix // each connection begins with a PROXY header and comes from here; empty: none does
+	Clients   []netip.Prefix // LMTP: who may come; loopback and Unix sockets
+	ClientCAs *x509.CertPool // certificates of clients are checked against these; nil asks for none
 }
 
 // Judge is the gate: package policy.
@@ -66,6 +78,7 @@ type Store interface {
 	ScramKeys(ctx context.Context, address string) (*store.Account, store.Scram, error)
 	Resolve(ctx context.Context, address string) (store.Resolution, error)
 	Owns(ctx context.Context, id store.AccountID, address string) (bool, error)
+	AccountByID(ctx context.Context, id store.AccountID) (*store.Account, error)
 }
 
 // Deps are the rooms below. Guard and Conns may be nil: nothing is limited then.
@@ -78,12 +91,27 @@ type Deps struct {
 	Log     *slog.Logger
 	Clock   func() time.Time
 	Replied func(kind Kind, code int, enhanced string) // for metrics; may be nil
+
+	Hooks   []Hooks  // in order, after those of Defence
+	Defence *Defence // of all listeners together; nil defends nothing
+
+	Auth       Authenticator                                                  // SPF, DKIM, DMARC, ARC of mail from outside; nil checks nothing
+	Router     Router                                                         // says where addresses lead; nil asks Store.Resolve
+	Filters    Filters                                                        // other programs; nil has none
+	Quarantine Quarantine                                                     // keeps what a filter wants looked at; nil refuses it
+	Trace      Tracer                                                         // remembers what became of each message; may be nil
+	Accepted   func(ctx context.Context, e *store.Envelope, x *message.Index) // after a message was accepted; may be nil
+	// CertAccount is who may log in with a verified certificate for an address; nil for
+	// nobody. Without it there is no AUTH EXTERNAL.
+	CertAccount func(ctx context.Context, address string) (*store.Account, error)
 }
 
 // Server is one listener's engine.
 type Server struct {
-	cfg  Config
-	deps Deps
+	cfg    Config
+	deps   Deps
+	hooks  []Hooks
+	header bool // one of hooks looks at headers
 
 	number   atomic.Uint64 // of sessions
 	draining atomic.Bool
@@ -100,6 +128,7 @@ func New(cfg Config, deps Deps) *Server {
 		}
 	}
 	def(&cfg.MaxRecipients, 1000)
+	def(&cfg.MaxExpanded, 10000)
 	def(&cfg.MaxMessages, 10000)
 	def(&cfg.MaxErrors, 20)
 	def(&cfg.MaxConnections, 10000)
@@ -133,7 +162,14 @@ func New(cfg Config, deps Deps) *Server {
 	if deps.Replied == nil {
 		deps.Replied = func(Kind, int, string) {}
 	}
-	return &Server{cfg: cfg, deps: deps, sessions: map[*session]struct{}{}}
+	cfg.TLS = clientTLS(cfg.TLS, cfg.ClientCAs)
+	s := &Server{cfg: cfg, deps: deps, sessions: map[*session]struct{}{}}
+	if deps.Defence != nil {
+		s.hooks = append(s.hooks, deps.Defence.Hooks())
+	}
+	s.hooks = append(s.hooks, deps.Hooks...)
+	s.header = s.hasHeaderHook()
+	return s
 }
 
 func lineEndsOf(k Kind) LineEnds {
@@ -180,8 +216,18 @@ func (s *Server) start(ctx context.Context, conn net.Conn) {
 		s.done.Add(1)
 	}
 	s.mu.Unlock()
-	if full || s.draining.Load() || s.deps.Conns != nil && !s.deps.Conns.Enter(ss.ip) {
-		s.refuse(ss, full)
+	behind := len(s.cfg.Proxy) > 0 // who the client is comes with the PROXY header
+	var r *Reply
+	switch {
+	case full || s.draining.Load():
+		r = errShutdown
+	case behind && !within(s.cfg.Proxy, ss.ip):
+		r = errStranger
+	case !behind:
+		r = s.admit(ss)
+	}
+	if r != nil {
+		s.refuse(ss, r)
 		return
 	}
 	go func() {
@@ -190,32 +236,83 @@ func (s *Server) start(ctx context.Context, conn net.Conn) {
 			s.mu.Lock()
 			delete(s.sessions, ss)
 			s.mu.Unlock()
-			if s.deps.Conns != nil {
-				s.deps.Conns.Leave(ss.ip)
-			}
+			s.leave(ss)
 		}()
+		if behind {
+			if err := ss.proxied(); err != nil {
+				ss.log.Warn("no PROXY header that can be read", "proxy", ss.ip, "err", err)
+				ss.raw.Close()
+				return
+			}
+			if r := s.admit(ss); r != nil {
+				s.turnAway(ss, r)
+				return
+			}
+		}
 		ss.run(ctx)
 	}()
 }
 
+// admit says nil to a client that may connect, and counts it then, until leave.
+func (s *Server) admit(ss *session) *Reply {
+	if s.cfg.Kind == LMTP && !s.lmtpClient(ss) {
+		return errStranger
+	}
+	if d := s.deps.Defence; d != nil {
+		if r := d.admit(ss); r != nil {
+			return r
+		}
+	}
+	if s.deps.Conns != nil {
+		if !s.deps.Conns.Enter(ss.ip) {
+			return errConnections
+		}
+		ss.entered = ss.ip
+	}
+	return nil
+}
+
+// leave takes admit back. XCLIENT may have changed the session's address meanwhile.
+func (s *Server) leave(ss *session) {
+	if ss.entered.IsValid() {
+		s.deps.Conns.Leave(ss.entered)
+	}
+	if d := s.deps.Defence; d != nil {
+		d.leave(ss)
+	}
+}
+
+// lmtpClient says whether LMTP is for this client.
+func (s *Server) lmtpClient(ss *session) bool {
+	if !ss.ip.IsValid() {
+		_, unix := ss.raw.(*net.UnixConn)
+		return unix
+	}
+	if len(s.cfg.Clients) == 0 {
+		return ss.ip.IsLoopback()
+	}
+	return within(s.cfg.Clients, ss.ip)
+}
+
 // refuse answers a connection that is not taken, without a goroutine of its own.
-func (s *Server) refuse(ss *session, full bool) {
+func (s *Server) refuse(ss *session, r *Reply) {
 	s.mu.Lock()
 	if _, counted := s.sessions[ss]; counted {
 		delete(s.sessions, ss)
 		s.done.Done()
 	}
 	s.mu.Unlock()
-	r := errConnections
-	if full || s.draining.Load() {
-		r = errShutdown
-	}
+	s.leave(ss)
+	s.turnAway(ss, r)
+}
+
+func (s *Server) turnAway(ss *session, r *Reply) {
 	if s.cfg.Kind != Submissions {
 		ss.raw.SetWriteDeadline(time.Now().Add(time.Second))
 		ss.raw.Write([]byte(r.line()))
 	}
 	ss.raw.Close()
-	s.deps.Log.Warn("connection refused", "listener", s.cfg.Kind, "remote", ss.ip, "reply", r.Code)
+	s.deps.Log.Warn("connection refused", "listener", s.cfg.Kind, "remote", ss.ip, "reply", r.Code, "text", r.Text)
 }
 
 // Shutdown ends sessions: those that wait for a command at once, those in a
@@ -243,11 +340,18 @@ func (s *Server) each(f func(*session)) {
 	}
 }
 
-func remoteIP(a net.Addr) netip.Addr {
-	if ap, err := netip.ParseAddrPort(a.String()); err == nil {
-		return ap.Addr().Unmap()
-	}
-	return netip.Addr{}
+// EndSessions ends the sessions of an account, with 421: at once those that wait for a
+// command, the others when the command under way ends. It gives how many there are.
+func (s *Server) EndSessions(id store.AccountID) int {
+	n := 0
+	s.each(func(ss *session) {
+		if id != 0 && ss.owner.Load() == uint64(id) {
+			ss.ended.Store(true)
+			ss.wake()
+			n++
+		}
+	})
+	return n
 }
 
 // Sessions is how many there are now.

@@ -13,6 +13,7 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -35,6 +36,7 @@ type fake struct {
 	mu   sync.Mutex
 	got  []taken
 	fail error
+	held string // pegawai1 is
 }
 
 type taken struct {
@@ -63,6 +65,17 @@ func (f *fake) Resolve(_ context.Context, address string) (store.Resolution, err
 func (f *fake) Owns(_ context.Context, id store.AccountID, address string) (bool, error) {
 	r, err := f.Resolve(context.Background(), address)
 	return r.Account != nil && r.Account.ID == id, err
+}
+
+func (f *fake) AccountByID(_ context.Context, id store.AccountID) (*store.Account, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if id != pegawai.ID {
+		return nil, store.ErrNotFound
+	}
+	a := *pegawai
+	a.Held = f.held
+	return &a, nil
 }
 
 func (f *fake) Login(_ context.Context, address, password string) (*store.Account, error) {
@@ -128,6 +141,13 @@ func selfSigned(t testing.TB) *tls.Config {
 
 func start(t testing.TB, cfg Config, f *fake) string {
 	t.Helper()
+	addr, _ := startWith(t, cfg, Deps{Store: f})
+	return addr
+}
+
+// startWith serves with what deps has, and fakes for the rest.
+func startWith(t testing.TB, cfg Config, deps Deps) (string, *Server) {
+	t.Helper()
 	area, err := spool.New(t.TempDir(), 4096)
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +156,11 @@ func start(t testing.TB, cfg Config, f *fake) string {
 	if cfg.TLS == nil {
 		cfg.TLS = selfSigned(t)
 	}
-	s := New(cfg, Deps{Store: f, Judge: judge{}, Spool: area, Guard: guard.New(time.Now), Conns: guard.NewConns(1000)})
+	if deps.Judge == nil {
+		deps.Judge = judge{}
+	}
+	deps.Spool, deps.Guard, deps.Conns = area, guard.New(time.Now), guard.NewConns(1000)
+	s := New(cfg, deps)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -153,7 +177,7 @@ func start(t testing.TB, cfg Config, f *fake) string {
 			t.Error(err)
 		}
 	})
-	return ln.Addr().String()
+	return ln.Addr().String(), s
 }
 
 func connect(t testing.TB, addr string) net.Conn {
@@ -167,11 +191,27 @@ func connect(t testing.TB, addr string) net.Conn {
 	return c
 }
 
+// loopback is trusted with everything, where a folder of dialogues is about that.
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+
 func TestDialogues(t *testing.T) {
-	for _, k := range []Kind{MX, Submission} {
-		t.Run(string(k), func(t *testing.T) {
-			dialogue.Play(t, "testdata/"+string(k)+"/*.txtar", func(t *testing.T, _ string) net.Conn {
-				return connect(t, start(t, Config{Kind: k, MaxSize: 20000, MaxRecipients: 3}, &fake{}))
+	for dir, mk := range map[string]func(t *testing.T) (Config, Deps){
+		"mx":         func(*testing.T) (Config, Deps) { return Config{Kind: MX}, Deps{} },
+		"submission": func(*testing.T) (Config, Deps) { return Config{Kind: Submission}, Deps{} },
+		"lmtp":       func(*testing.T) (Config, Deps) { return Config{Kind: LMTP}, Deps{} },
+		"xclient":    func(*testing.T) (Config, Deps) { return Config{Kind: MX, XClient: loopback}, Deps{} },
+		"xclient-login": func(*testing.T) (Config, Deps) {
+			return Config{Kind: Submission, XClient: loopback, AllowPlaintextAuth: true}, Deps{}
+		},
+		"trusted": func(*testing.T) (Config, Deps) { return Config{Kind: MX, Trusted: loopback}, Deps{} },
+	} {
+		t.Run(dir, func(t *testing.T) {
+			dialogue.Play(t, "testdata/"+dir+"/*.txtar", func(t *testing.T, _ string) net.Conn {
+				cfg, deps := mk(t)
+				cfg.MaxSize, cfg.MaxRecipients = 20000, 3
+				deps.Store = &fake{}
+				addr, _ := startWith(t, cfg, deps)
+				return connect(t, addr)
 			})
 		})
 	}

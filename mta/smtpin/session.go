@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -25,16 +26,28 @@ const (
 
 // session is one connection. Only its own goroutine uses it, save wake.
 type session struct {
-	srv *Server
-	log *slog.Logger
-	raw net.Conn
-	ip  netip.Addr
+	srv     *Server
+	log     *slog.Logger
+	number  string
+	raw     net.Conn
+	ip      netip.Addr // of the client, as PROXY and XCLIENT told it
+	port    uint16
+	peer    netip.Addr // who is connected, or was before a PROXY
+	trusted bool       // ip is a server of ours
+	entered netip.Addr // counted in Conns
+	counted netip.Addr // in Defence
+	greeted bool       // 220 was said
+	net     netState   // what Defence remembers
+	st      Stage
+
 	c   *paced
 	in  *bufio.Reader
 	out *bufio.Writer
 
-	waiting atomic.Bool // for a command: may be woken to be told 421
-	over    bool        // after QUIT, or a reply of 421: nothing more is read
+	waiting atomic.Bool   // for a command: may be woken to be told 421
+	owner   atomic.Uint64 // account that is logged in
+	ended   atomic.Bool   // that account is held: 421 comes next
+	over    bool          // after QUIT, or a reply of 421: nothing more is read
 
 	helo     string
 	esmtp    bool
@@ -49,14 +62,19 @@ type session struct {
 
 // transaction is one message under way, from MAIL on.
 type transaction struct {
+	id    string
 	args  mailArgs
-	rcpts []store.Recipient
+	given []string          // addresses of RCPT that were taken
+	rcpts []store.Recipient // where they lead
+	seen  map[target]struct{}
 	chunk *incoming // BDAT has begun
 }
 
 func (s *Server) newSession(conn net.Conn) *session {
-	ss := &session{srv: s, raw: conn, ip: remoteIP(conn.RemoteAddr())}
-	ss.log = s.deps.Log.With("listener", s.cfg.Kind, "session", fmt.Sprintf("%x", s.number.Add(1)))
+	ss := &session{srv: s, raw: conn, number: strconv.FormatUint(s.number.Add(1), 16)}
+	ss.ip, ss.port = remote(conn.RemoteAddr())
+	ss.peer, ss.trusted = ss.ip, within(s.cfg.Trusted, ss.ip)
+	ss.log = s.deps.Log.With("listener", s.cfg.Kind, "session", ss.number)
 	ss.wrap(conn)
 	return ss
 }
@@ -69,8 +87,12 @@ func (s *session) wrap(conn net.Conn) {
 
 // stop ends reads between commands once the server goes down.
 func (s *session) stop() error {
-	if s.waiting.Load() && s.srv.draining.Load() {
+	switch {
+	case !s.waiting.Load():
+	case s.srv.draining.Load():
 		return errShutdown
+	case s.ended.Load():
+		return errEnded
 	}
 	return nil
 }
@@ -91,10 +113,15 @@ func (s *session) run(ctx context.Context) {
 			s.log.Error("session failed", "err", fmt.Sprint(p))
 		}
 	}()
+	if err := s.hooks(ctx, onConnect); err != nil {
+		s.srv.turnAway(s, asReply(err))
+		return
+	}
 	if s.srv.cfg.Kind == Submissions && !s.handshake(ctx) {
 		return
 	}
-	s.say(reply(220, "", s.srv.cfg.Hostname+" ESMTP Sampul"))
+	s.say(s.greeting())
+	s.greeted = true
 	for !s.over {
 		line, err := s.readLine(maxLine)
 		switch {
@@ -111,6 +138,20 @@ func (s *session) run(ctx context.Context) {
 		}
 	}
 	s.out.Flush()
+}
+
+// greeting is the first reply.
+func (s *session) greeting() *Reply {
+	protocol := "ESMTP"
+	if s.srv.cfg.Kind == LMTP {
+		protocol = "LMTP"
+	}
+	return reply(220, "", s.srv.cfg.Hostname+" "+protocol+" Sampul")
+}
+
+// submission says whether clients log in here.
+func (s *session) submission() bool {
+	return s.srv.cfg.Kind == Submission || s.srv.cfg.Kind == Submissions
 }
 
 // say queues a reply. They go out together, when nothing more can be read at once.
@@ -134,6 +175,8 @@ func (s *session) lost(err error) {
 	switch {
 	case errors.Is(err, errShutdown) || s.srv.draining.Load():
 		s.say(errShutdown)
+	case errors.Is(err, errEnded), s.ended.Load():
+		s.say(errEnded)
 	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed):
 		return
 	case isTimeout(err):
@@ -194,8 +237,12 @@ func (s *session) command(ctx context.Context, line string) *Reply {
 		r = errUnknown
 	case s.srv.draining.Load() && s.tx == nil:
 		r = errShutdown
+	case s.ended.Load():
+		r = errEnded
 	case c.when&s.state() == 0:
 		r = c.wrong(s)
+	case s.early(strings.ToUpper(verb)):
+		r = errEarly
 	case c.bare && strings.TrimSpace(arg) != "":
 		r = errSyntax
 	default:
@@ -235,6 +282,7 @@ func (s *session) reset() {
 		s.tx.chunk.drop()
 	}
 	s.tx = nil
+	s.st.forget()
 }
 
 // handshake begins TLS. It tells whether the session can go on.
@@ -248,6 +296,9 @@ func (s *session) handshake(ctx context.Context) bool {
 	}
 	state := conn.ConnectionState()
 	s.tls = &state
+	if c := s.certificate(); c != nil {
+		s.log.Info("client certificate", "remote", s.ip, "subject", c.Subject.String(), "sha256", fingerprint(c))
+	}
 	s.wrap(conn)
 	return true
 }

@@ -1,0 +1,89 @@
+package smtpin
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"sampul/internal/message"
+	"sampul/mta/authres"
+)
+
+// Authenticator finds out who a message really comes from: package authres.
+type Authenticator interface {
+	Check(ctx context.Context, m *authres.Mail) (*authres.Results, error)
+}
+
+// authenticate checks mail from outside. What its domain's policy has refused ends here;
+// what it has put aside goes among the junk.
+func (d *delivery) authenticate(ctx context.Context) error {
+	s := d.s
+	if s.srv.deps.Auth == nil || s.srv.cfg.Kind != MX || s.account != nil || s.trusted {
+		return nil
+	}
+	res, err := s.srv.deps.Auth.Check(ctx, &authres.Mail{IP: s.ip, HELO: s.helo, From: s.tx.args.from, Index: d.index, Body: d.body})
+	if err != nil {
+		return &Reply{451, "4.7.0", "the message could not be authenticated, try again later", err}
+	}
+	d.results = res
+	if code, enhanced, text, refuse := refusal(res); refuse {
+		s.log.Info("refused", "id", s.tx.id, "from", s.tx.args.from, "remote", s.ip, "dmarc", res.DMARC.Domain, "reply", code)
+		return reply(code, enhanced, text)
+	}
+	d.junk = d.junk || res.DMARC.Disposition == "quarantine"
+	d.prefix = append(d.prefix, resultsField(res, s.srv.cfg.Hostname)...)
+	return d.removeForged(forged(d.index, s.srv.cfg.Hostname))
+}
+
+// removeForged takes away fields that pretend to be our word (RFC 8601 section 5).
+func (d *delivery) removeForged(fields []int) error {
+	if len(fields) == 0 {
+		return nil
+	}
+	in := d.s.newIncoming(false)
+	at := int64(0)
+	var err error
+	for _, i := range fields {
+		f := &d.index.Parts[0].Fields[i]
+		if err == nil {
+			err = in.copy(d.body, at, f.Start)
+		}
+		at = f.End
+	}
+	if err == nil {
+		err = in.copy(d.body, at, d.body.Size())
+	}
+	in, err = in.finish(err)
+	if err != nil {
+		return err
+	}
+	d.s.log.Info("forged Authentication-Results removed", "id", d.s.tx.id, "fields", len(fields))
+	d.take(in)
+	return nil
+}
+
+func refusal(r *authres.Results) (code int, enhanced, text string, refuse bool) {
+	if r.DMARC.Disposition != "reject" {
+		return 0, "", "", false
+	}
+	return 550, "5.7.26", fmt.Sprintf("%s asks to reject mail that does not authenticate as its own (DMARC)", r.DMARC.Domain), true
+}
+
+func resultsField(r *authres.Results, hostname string) []byte {
+	if h, ok := any(r).(interface{ Header(string) []byte }); ok {
+		return h.Header(hostname)
+	}
+	return fmt.Appendf(nil, "Authentication-Results: %s; dmarc=%s\r\n", hostname, r.DMARC.Result)
+}
+
+func forged(x *message.Index, hostname string) []int {
+	var out []int
+	for i := range x.Parts[0].Fields {
+		f := &x.Parts[0].Fields[i]
+		id, _, _ := strings.Cut(strings.TrimSpace(string(f.Value)), ";")
+		if strings.EqualFold(f.Name, "Authentication-Results") && strings.EqualFold(strings.TrimSpace(id), hostname) {
+			out = append(out, i)
+		}
+	}
+	return out
+}

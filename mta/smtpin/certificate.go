@@ -1,0 +1,130 @@
+package smtpin
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"strings"
+
+	"sampul/internal/sasl"
+	"sampul/store"
+)
+
+// clientTLS lets clients show a certificate: one that is shown must be good, none is
+// good too.
+func clientTLS(c *tls.Config, cas *x509.CertPool) *tls.Config {
+	if c == nil || cas == nil {
+		return c
+	}
+	c = c.Clone()
+	c.ClientAuth, c.ClientCAs = tls.VerifyClientCertIfGiven, cas
+	return c
+}
+
+// certificate is the client's, verified; nil without one.
+func (s *session) certificate() *x509.Certificate {
+	if s.tls == nil || len(s.tls.VerifiedChains) == 0 {
+		return nil
+	}
+	return s.tls.VerifiedChains[0][0]
+}
+
+// fingerprint names a certificate for logs.
+func fingerprint(c *x509.Certificate) string {
+	sum := sha256.Sum256(c.Raw)
+	return hex.EncodeToString(sum[:8])
+}
+
+// certificateNote stands in the Received field: a name that cannot end the comment.
+func certificateNote(c *x509.Certificate) string {
+	name := c.Subject.CommonName
+	if name == "" && len(c.EmailAddresses) > 0 {
+		name = c.EmailAddresses[0]
+	}
+	if len(name) > 100 {
+		name = name[:100]
+	}
+	name = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' || strings.ContainsRune("()\\\"<>", r) {
+			return '?'
+		}
+		return r
+	}, name)
+	return "(client certificate " + name + " sha256:" + fingerprint(c) + ")"
+}
+
+// external says whether AUTH EXTERNAL can be used (RFC 4422 appendix A).
+func (s *session) external() bool {
+	c := s.certificate()
+	return c != nil && len(c.EmailAddresses) > 0 && s.srv.deps.CertAccount != nil
+}
+
+// authExternal logs in whom the certificate names. An identity asked for must be one of
+// its addresses.
+func (s *session) authExternal(ctx context.Context, initial string, given bool) error {
+	if !s.external() {
+		return errMechanism
+	}
+	if !given {
+		s.say(reply(334, "", ""))
+		line, err := s.readLine(maxAuthLine)
+		switch {
+		case err != nil:
+			s.lost(err)
+			s.over = true
+			return nil
+		case line == "*":
+			return errCancelled
+		}
+		initial = line
+	}
+	asked, err := decodeInitial(initial)
+	if err != nil || len(asked) > sasl.MaxResponse {
+		return errBase64
+	}
+	for _, address := range s.certificate().EmailAddresses {
+		if len(asked) > 0 && !strings.EqualFold(string(asked), address) {
+			continue
+		}
+		a, err := s.srv.deps.CertAccount(ctx, address)
+		if err != nil {
+			return &Reply{454, "4.7.0", "logins cannot be checked now, try again later", err}
+		}
+		if a != nil && !a.Frozen {
+			return s.loggedIn(a, "EXTERNAL")
+		}
+	}
+	s.log.Warn("login failed", "mech", "EXTERNAL", "remote", s.ip, "certificate", fingerprint(s.certificate()))
+	return errLogin
+}
+
+// loggedIn is the end of every login.
+func (s *session) loggedIn(a *store.Account, mech string) error {
+	if a.Held != "" {
+		s.log.Warn("login refused", "account", a.Address, "remote", s.ip, "mech", mech, "held", a.Held)
+		return errHeldLogin
+	}
+	s.setAccount(a)
+	s.mech = mech
+	if g := s.srv.deps.Guard; g != nil {
+		g.Succeeded(s.ip, a.Address)
+	}
+	s.log.Info("login", "account", a.Address, "remote", s.ip, "mech", mech)
+	return reply(235, "2.7.0", "welcome")
+}
+
+// setAccount also tells EndSessions whose session this is.
+func (s *session) setAccount(a *store.Account) {
+	s.account = a
+	id := store.AccountID(0)
+	if a != nil {
+		id = a.ID
+	}
+	s.owner.Store(uint64(id))
+}
+
+// challenge sends 334 and what is asked.
+func (s *session) challenge(b []byte) { s.say(reply(334, "", base64.StdEncoding.EncodeToString(b))) }

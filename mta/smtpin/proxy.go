@@ -1,0 +1,62 @@
+package smtpin
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/pires/go-proxyproto"
+)
+
+// proxyTime is how long a PROXY header may take: it is sent with the first segment.
+const proxyTime = 5 * time.Second
+
+// proxied reads the PROXY header (HAProxy's protocol, versions 1 and 2) that begins each
+// connection of such a listener. LOCAL and UNKNOWN keep the address of the proxy itself:
+// it asks for its own sake.
+func (s *session) proxied() error {
+	c := proxyproto.NewConn(s.raw, proxyproto.WithPolicy(proxyproto.REQUIRE), proxyproto.SetReadHeaderTimeout(proxyTime))
+	h := c.ProxyHeader()
+	if h == nil {
+		_, err := c.Read(nil) // says what was wrong with it
+		if err == nil {
+			err = errors.New("no PROXY header")
+		}
+		return err
+	}
+	s.raw = c
+	s.wrap(c)
+	ap, err := netip.ParseAddrPort(c.RemoteAddr().String())
+	if err != nil { // a Unix socket behind the proxy
+		return nil
+	}
+	s.ip, s.port = ap.Addr().Unmap(), ap.Port()
+	s.peer = s.ip
+	s.trusted = within(s.srv.cfg.Trusted, s.ip)
+	return nil
+}
+
+// within says whether an address is in one of the networks.
+func within(networks []netip.Prefix, ip netip.Addr) bool {
+	for _, n := range networks {
+		if n.Contains(ip) {
+			return true
+		}
+	}
+	return false
+}
+
+func remote(a net.Addr) (netip.Addr, uint16) {
+	switch v := a.(type) {
+	case *net.TCPAddr:
+		ap := v.AddrPort()
+		return ap.Addr().Unmap(), ap.Port()
+	case nil:
+		return netip.Addr{}, 0
+	}
+	if ap, err := netip.ParseAddrPort(a.String()); err == nil {
+		return ap.Addr().Unmap(), ap.Port()
+	}
+	return netip.Addr{}, 0
+}
