@@ -48,13 +48,14 @@ func (g given) Dial(string, string) (net.Conn, error) { return g.Conn, nil }
 
 // session connects and negotiates. The library's own time-outs are off: the connection
 // has one deadline for all.
-func (f *milterFilter) session(ctx context.Context, macros milter.Macros) (*milter.ClientSession, func(), error) {
-	conn, done, err := f.at.open(ctx, f.dial)
+func (f *milterFilter) session(ctx context.Context, macros milter.Macros) (*session, error) {
+	raw, done, err := f.at.open(ctx, f.dial)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	conn := &packets{Conn: raw, left: f.max + packetsExtra}
 	client := milter.NewClient(f.at.network, f.at.address,
-		milter.WithDialer(given{&packets{Conn: conn, left: f.max + packetsExtra}}),
+		milter.WithDialer(given{conn}),
 		milter.WithReadTimeout(0), milter.WithWriteTimeout(0),
 		milter.WithMacroRequest(milter.StageConnect, []string{"j", "{daemon_name}", "v", "{client_addr}", "{client_name}", "{client_port}", "{client_ptr}"}),
 		milter.WithMacroRequest(milter.StageHelo, []string{"{tls_version}", "{cipher}"}),
@@ -67,9 +68,22 @@ func (f *milterFilter) session(ctx context.Context, macros milter.Macros) (*milt
 	s, err := client.Session(macros)
 	if err != nil {
 		done()
-		return nil, nil, err
+		return nil, err
 	}
-	return s, func() { s.Close(); done() }, nil
+	return &session{s, conn, done}, nil
+}
+
+// session is a connection over which a milter is asked.
+type session struct {
+	*milter.ClientSession
+	conn *packets
+	done func()
+}
+
+// end says good-bye, as far as there is time, and closes the connection.
+func (s *session) end() {
+	s.ClientSession.Close()
+	s.done()
 }
 
 // Check plays the session. The library panics on some nonsense: that is the milter's
@@ -85,11 +99,11 @@ func (f *milterFilter) Check(ctx context.Context, m *Mail) (o *Outcome, err erro
 		return nil, err
 	}
 	macros := f.macros(m)
-	s, done, err := f.session(ctx, macros)
+	s, err := f.session(ctx, macros)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer s.end()
 	t := &transaction{f: f, s: s, m: m, head: h, macros: macros}
 	for _, step := range []func() (*milter.Action, error){t.connect, t.helo, t.mail} {
 		act, err := step()
@@ -124,7 +138,7 @@ func (f *milterFilter) Check(ctx context.Context, m *Mail) (o *Outcome, err erro
 // transaction is one message on its way through a milter.
 type transaction struct {
 	f      *milterFilter
-	s      *milter.ClientSession
+	s      *session
 	m      *Mail
 	head   *head
 	macros *milter.MacroBag
@@ -247,7 +261,10 @@ func (t *transaction) body() (*Outcome, bool, error) {
 			return nil, true, &readError{err}
 		}
 		last := err != nil
-		if n > 0 || first { // the library counts on one piece at least
+		if n > 0 || first { // the library counts on one piece at least, libmilter takes no empty one
+			if n == 0 && !t.s.ProtocolOption(milter.OptNoBody) {
+				t.s.conn.withhold(!t.s.ProtocolOption(milter.OptNoBodyReply))
+			}
 			act, err := t.s.BodyChunk(buf[:n])
 			if o, over, err := t.verdict(act, err); over {
 				return o, true, err
@@ -261,11 +278,11 @@ func (t *transaction) body() (*Outcome, bool, error) {
 
 // probe connects and negotiates.
 func (f *milterFilter) probe(ctx context.Context) (string, error) {
-	_, done, err := f.session(ctx, nil)
+	s, err := f.session(ctx, nil)
 	if err != nil {
 		return "", err
 	}
-	done()
+	s.end()
 	return "milter", nil
 }
 
