@@ -30,15 +30,13 @@ func parseTarget(s string) (target, error) {
 // DialFunc connects to a filter.
 type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// open connects within ctx. The connection's deadline is that of ctx, whatever is done on
-// it, and it is closed when ctx is over; the caller closes it with the function given.
+// open connects within ctx. The connection is closed when ctx is over, which ends every
+// wait on it; it has no deadline of its own, so that an error after ctx is always known for
+// what it is. The caller closes it with the function given.
 func (t target) open(ctx context.Context, dial DialFunc) (net.Conn, func(), error) {
 	c, err := dial(ctx, t.network, t.address)
 	if err != nil {
 		return nil, nil, err
-	}
-	if d, ok := ctx.Deadline(); ok {
-		c.SetDeadline(d)
 	}
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	return c, func() { stop(); c.Close() }, nil

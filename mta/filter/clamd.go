@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"time"
 )
@@ -76,7 +77,7 @@ func instream(conn net.Conn, msg io.Reader) ([]byte, error) {
 	switch {
 	case a.err == nil:
 		return a.reply, nil
-	case sent != nil:
+	case sent != nil && !errors.Is(sent, os.ErrDeadlineExceeded): // the deadline is ours, from above
 		return nil, errors.Join(sent, a.err)
 	}
 	return nil, a.err

@@ -47,7 +47,7 @@ type given struct{ net.Conn }
 func (g given) Dial(string, string) (net.Conn, error) { return g.Conn, nil }
 
 // session connects and negotiates. The library's own time-outs are off: the connection
-// has one deadline for all.
+// is closed when ctx is over.
 func (f *milterFilter) session(ctx context.Context, macros milter.Macros) (*session, error) {
 	raw, done, err := f.at.open(ctx, f.dial)
 	if err != nil {
