@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -84,9 +85,16 @@ OnFail Defer
 AddHeader Add
 LogTime yes
 LogInfected Basic
+LogVerbose yes
 `, socket, strings.TrimPrefix(clamd.Unix, "unix:"), memory(t), onInfected))
 	p := start(t, dir, "clamav-milter", "--config-file="+conf)
 	p.idle = true
 	p.await(t, answers("unix", socket))
+	p.await(t, func() error { // until then it defers every message
+		if !strings.Contains(tail(p.log), "returned: success") {
+			return errors.New("it has not reached clamd yet")
+		}
+		return nil
+	})
 	return &Milter{Process: p, Address: "unix:" + socket}
 }
