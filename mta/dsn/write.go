@@ -124,3 +124,13 @@ func hostOf(remote string) string {
 	}
 	return remote
 }
+
+// QuotedPrintable encodes text (RFC 2045 section 6.7) with CRLF line ends.
+func QuotedPrintable(text string) string {
+	var b bytes.Buffer
+	q := quotedprintable.NewWriter(&b)
+	q.Write([]byte(strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\n", "\r\n")))
+	q.Close()
+	b.WriteString("\r\n")
+	return b.String()
+}

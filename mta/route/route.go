@@ -71,6 +71,7 @@ type Hop struct {
 	Source  string
 	HELO    string
 	Why     string   // Wait: for people
+	Moving  bool     // Wait: the address moves, and is tried for longer
 	Refused *Refusal // ToNobody
 }
 
