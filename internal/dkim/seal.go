@@ -2,6 +2,7 @@ package dkim
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -18,6 +19,9 @@ type SealOptions struct {
 	// Results is the value of our Authentication-Results field, from the authserv-id on.
 	Results string
 }
+
+// ErrUnchecked is for a chain of which CV says nothing: sealing it would vouch for it.
+var ErrUnchecked = errors.New("dkim: the ARC chain was not checked")
 
 // Seal reads a message to its end and gives one more ARC set, to be put before it (RFC 8617
 // section 5.1). It gives nothing where no set may be added: the chain was closed by an
@@ -46,7 +50,7 @@ func Seal(r io.Reader, o SealOptions) ([]byte, error) {
 	case len(ch.sets) == 0:
 		cv = None
 	case cv != Pass && cv != Fail:
-		return nil, fmt.Errorf("dkim: sealing: the chain of %d sets was not checked: %q", len(ch.sets), cv)
+		return nil, ErrUnchecked
 	}
 	return o.set(h, ch, cv, body.hash.Sum(nil))
 }

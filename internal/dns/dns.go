@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -25,9 +26,10 @@ import (
 
 // What a look-up can come to besides an answer.
 var (
-	ErrNone  = errors.New("no such record")          // NXDOMAIN or an empty answer
-	ErrTemp  = errors.New("dns did not answer")      // time-out, SERVFAIL, refused
-	ErrBogus = errors.New("dns answer is not valid") // DNSSEC validation failed
+	ErrNone  = errors.New("no such record")            // NXDOMAIN or an empty answer
+	ErrName  = fmt.Errorf("%w: no such name", ErrNone) // NXDOMAIN: nothing is there or below; is ErrNone too
+	ErrTemp  = errors.New("dns did not answer")        // time-out, SERVFAIL, refused
+	ErrBogus = errors.New("dns answer is not valid")   // DNSSEC validation failed
 	ErrOff   = errors.New("no resolver is set")
 )
 
@@ -163,10 +165,35 @@ func (r *Resolver) TXT(ctx context.Context, name string) ([]string, Info, error)
 	var out []string
 	for _, rr := range rrs {
 		if v, ok := rr.(*dns.TXT); ok {
-			out = append(out, strings.Join(v.Txt, ""))
+			out = append(out, unescape(strings.Join(v.Txt, "")))
 		}
 	}
 	return out, info, none(len(out))
+}
+
+// unescape gives the octets of a text: the library keeps quotes, backslashes and what is
+// not ASCII in the form of master files.
+func unescape(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' || i+1 == len(s) {
+			b = append(b, s[i])
+			continue
+		}
+		i++
+		if i+2 < len(s) {
+			if n, err := strconv.ParseUint(s[i:i+3], 10, 8); err == nil {
+				b = append(b, byte(n))
+				i += 2
+				continue
+			}
+		}
+		b = append(b, s[i])
+	}
+	return string(b)
 }
 
 // TLSA are the records at _port._tcp.host.
@@ -228,6 +255,11 @@ func (r *Resolver) ask(ctx context.Context, name string, typ uint16) ([]dns.RR, 
 	if _, ok := dns.IsDomainName(name); !ok || name == "" && typ != dns.TypeNS {
 		return nil, Info{}, ErrNone
 	}
+	if name != "" {
+		if name = written(name); name == "" {
+			return nil, Info{}, ErrNone
+		}
+	}
 	q := question{name, typ}
 	if a := r.cached(q); a != nil {
 		return a.rrs, a.info, a.err
@@ -245,6 +277,26 @@ func (r *Resolver) ask(ctx context.Context, name string, typ uint16) ([]dns.RR, 
 	case <-ctx.Done():
 		return nil, Info{}, fmt.Errorf("%w: %s: %w", ErrTemp, name, context.Cause(ctx))
 	}
+}
+
+// written is a name as it stands in answers: SPF macros and hostile headers make names
+// with blanks and other octets, which the library writes with backslashes.
+func written(name string) string {
+	if strings.IndexFunc(name, func(c rune) bool {
+		return !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_')
+	}) < 0 {
+		return name
+	}
+	var wire [256]byte
+	n, err := dns.PackDomainName(dns.Fqdn(name), wire[:], 0, nil, false)
+	if err != nil {
+		return ""
+	}
+	again, _, err := dns.UnpackDomainName(wire[:n], 0)
+	if err != nil {
+		return ""
+	}
+	return Name(again)
 }
 
 func (r *Resolver) cached(q question) *answer {
@@ -329,6 +381,9 @@ func (r *Resolver) read(q question, res *dns.Msg) *answer {
 	}
 	if len(a.rrs) == 0 {
 		a.err = ErrNone
+		if res.Rcode == dns.RcodeNameError {
+			a.err = ErrName
+		}
 		a.info.TTL = time.Minute
 		for _, rr := range res.Ns {
 			if soa, ok := rr.(*dns.SOA); ok {

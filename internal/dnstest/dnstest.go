@@ -97,7 +97,17 @@ func parse(t testing.TB, zone string) []dns.RR {
 	return out
 }
 
-func key(name string) string { return strings.ToLower(dns.Fqdn(name)) }
+// key is a name as it stands in questions: lower case, odd octets always written alike.
+func key(name string) string {
+	var wire [256]byte
+	name = strings.ToLower(dns.Fqdn(name))
+	if n, err := dns.PackDomainName(name, wire[:], 0, nil, false); err == nil {
+		if again, _, err := dns.UnpackDomainName(wire[:n], 0); err == nil {
+			return again
+		}
+	}
+	return name
+}
 
 // Set replaces all records.
 func (z *Zone) Set(zone string) {

@@ -42,6 +42,10 @@ func TestZoneAndResolver(t *testing.T) {
 	if names, _, err := r.PTR(ctx, ips[0]); err != nil || names[0] != "mx1.luar.test" {
 		t.Errorf("PTR: %v, %v", names, err)
 	}
+	z.Add(`petik.test IN TXT "a\"b\\c\233"`)
+	if txt, _, err := r.TXT(ctx, "petik.test"); err != nil || txt[0] != "a\"b\\c\xe9" {
+		t.Errorf("a text with quotes: %q, %v", txt, err)
+	}
 	z.Secure(true)
 	if tlsa, info, err := r.TLSA(ctx, 25, "mx1.luar.test"); err != nil || len(tlsa) != 1 || !info.Secure {
 		t.Errorf("TLSA: %v, %+v, %v", tlsa, info, err)
@@ -59,6 +63,7 @@ func TestZoneAndResolver(t *testing.T) {
 		want error
 	}{
 		{"tiada.test", dns.ErrNone},
+		{"tiada.test", dns.ErrName},
 		{"luar.test", dns.ErrNone},          // no TXT
 		{"_tcp.mx1.luar.test", dns.ErrNone}, // exists, since something is below
 		{"gagal.test", dns.ErrTemp},

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/netip"
 
+	"sampul/internal/dkim"
 	"sampul/internal/message"
 )
 
@@ -44,6 +45,7 @@ type SPF struct {
 	Result Result
 	Scope  string // mailfrom or helo
 	Domain string
+	Sender string // the reverse-path, or the HELO name
 	Reason string
 }
 
@@ -65,25 +67,31 @@ type ARC struct {
 	Result  Result // none, pass, fail, temperror
 	Sets    int
 	Sealer  string // d= of the newest seal
-	Trusted bool   // the sealer is one whose word overrides DMARC
+	Trusted bool   // the newest sealer is one whose word overrides DMARC
 	Reason  string
-	// Of the newest set, when Result is pass: what the sealer says that it found.
+	// Of the newest set, when Result is pass: what the sealer says that it found, as the
+	// value of an Authentication-Results field.
 	Claims string
+
+	sets []dkim.Set
 }
 
-// DMARC is the policy of the From domain and what it means for this message.
+// DMARC is the policy of the From domain and what it means for this message. Of several
+// domains in From it is the one that comes to the strictest end.
 type DMARC struct {
 	Result      Result
 	Domain      string // of From
-	OrgDomain   string
-	Policy      string // none, quarantine, reject: what the domain asks for; "" without a record
-	Disposition string // none, quarantine, reject: what is to be done
-	Override    string // why Disposition is milder than Policy: "arc", "testing", "sampled"
+	OrgDomain   string // by the tree walk, no list of suffixes is needed
+	At          string // the domain whose record applies
+	Policy      string // none, quarantine, reject: what that record asks for; "" without one
+	Disposition string // none, quarantine, reject: what is to be done; none for a pass
+	Override    string // why Disposition is milder than Policy: "arc", "testing"
 	Reason      string
 }
 
 // Results are all findings for one message.
 type Results struct {
+	IP       netip.Addr
 	SPF      SPF
 	IPRev    Result
 	Hostname string // confirmed reverse name, "" for none
