@@ -33,6 +33,9 @@ type Store interface {
 	Queue
 	QueueWork
 	QueueAdmin
+	Quarantine
+	Trace
+	States
 	Incidents
 
 	// Failed is closed when the engine has failed for good; Err says why. The

@@ -28,10 +28,13 @@ type Story struct {
 }
 
 // Trace keeps events for a set number of days. Writing is quick and never fails; what was
-// written in the last second before a crash may be missing.
+// written in the last second before a crash, or the last few before a power failure, may be
+// missing.
 type Trace interface {
+	// Note keeps an event; without a time it is of now. Events of the same queue ID make a story.
 	Note(e Event)
-	// Stories finds messages by queue ID, Message-ID or address, the newest first. An actor
-	// of an agency sees what concerns it alone.
+	// Stories finds messages by queue ID, Message-ID or address in any case, the newest first,
+	// at most max. An administrator or security officer of an agency sees the events that
+	// name it in Agencies, and no others.
 	Stories(ctx context.Context, by Actor, key string, max int) ([]Story, error)
 }

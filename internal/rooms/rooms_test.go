@@ -31,8 +31,9 @@ var below = map[string][]string{
 	"policy/extract":  {"internal"},
 	"policy/mark":     {"policy/extract", "internal"},
 	"store":           {"internal"},
-	"store/bolt":      {"store", "store/journal", "internal"},
+	"store/bolt":      {"store", "store/journal", "store/trace", "internal"},
 	"store/journal":   {"internal"},
+	"store/trace":     {"store", "internal"},
 	"store/storetest": {"store", "internal"},
 	"internal":        {"internal"},
 }

@@ -3,7 +3,7 @@
 //
 // Layout of the data directory: FORMAT (version and suite ID), KEY (the data key,
 // wrapped), LOCK, directory.db, queue.db, mail-00.db and so on, journal/people,
-// journal/bulk. One process uses it at a time.
+// journal/bulk, trace. One process uses it at a time.
 //
 // What is answered OK is durable. Filing happens after acceptance, exactly once: a
 // file moves its watermark in the transaction that files. Readers never wait for
@@ -28,6 +28,7 @@ import (
 	"sampul/internal/seal"
 	"sampul/store"
 	"sampul/store/journal"
+	"sampul/store/trace"
 )
 
 // Options say where the store is. Dir and one of Key and KeyFile are needed.
@@ -40,14 +41,19 @@ type Options struct {
 	Log     *slog.Logger     // nil: nothing is logged
 	Reserve int64            // octets of the disk kept free; 0: 1 GiB or 2 %, the smaller
 
+	TraceDays int // that package trace keeps; 0: 30
+
 	GovDomains []string // government outside the directory, "*.gov.my" for all below it; nil is that
 
 	JournalFS journal.FS // nil: the operating system's; tests let it fail
 }
 
+type traceLog = trace.Log
+
 // An Engine is a [store.Store].
 type Engine struct {
 	*directory
+	*traceLog
 	o     Options
 	log   *slog.Logger
 	clock func() time.Time
@@ -147,6 +153,10 @@ func (e *Engine) openFiles() error {
 		defer e.lag.mu.Unlock()
 		e.lag.ease()
 	}
+	e.traceLog, err = trace.Open(trace.Options{Dir: filepath.Join(e.o.Dir, "trace"), Key: key, Days: e.o.TraceDays, Clock: e.clock, Log: e.log})
+	if err != nil {
+		return fmt.Errorf("trace: %w", err)
+	}
 	for l, name := range []string{"people", "bulk"} {
 		j, err := e.openJournal(store.Lane(l), name)
 		if err != nil {
@@ -223,6 +233,7 @@ func (e *Engine) begin(ctx context.Context) error {
 		s.j.OnDurable(s.durable)
 		go e.watch(s.j)
 	}
+	go e.sweep()
 	return nil
 }
 
@@ -322,6 +333,9 @@ func (e *Engine) closeFiles() error {
 	}
 	if e.directory != nil {
 		errs = append(errs, e.directory.close())
+	}
+	if e.traceLog != nil {
+		errs = append(errs, e.traceLog.Close())
 	}
 	if e.lock != nil {
 		errs = append(errs, e.lock.Close())

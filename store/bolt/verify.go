@@ -10,6 +10,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"sampul/store"
+	"sampul/store/journal"
 )
 
 // Verify reads everything and reports what is wrong, a sentence each: records of the
@@ -182,6 +183,9 @@ func (v *checker) body(row bodyRow, what string) {
 
 func (v *checker) queue(ctx context.Context, tx *bbolt.Tx) error {
 	v.parked(tx)
+	if err := v.quarantine(tx); err != nil {
+		return err
+	}
 	return tx.Bucket(bucketQueue).ForEach(func(k, b []byte) error {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -196,6 +200,22 @@ func (v *checker) queue(ctx context.Context, tx *bbolt.Tx) error {
 			return nil
 		}
 		v.body(bodyRow{stream: q.lane, ref: q.ref}, "queue ID "+q.id)
+		return nil
+	})
+}
+
+func (v *checker) quarantine(tx *bbolt.Tx) error {
+	return tx.Bucket(bucketQuarantine).ForEach(func(k, b []byte) error {
+		row, err := openQuarantine(v.f, k, b)
+		var ref journal.BodyRef
+		if err == nil {
+			ref, err = journal.ParseBodyRef(row.Ref)
+		}
+		if err != nil {
+			v.say("quarantine %s: %v", k, err)
+			return nil
+		}
+		v.body(bodyRow{stream: row.Lane, ref: ref}, fmt.Sprintf("quarantine %s", k))
 		return nil
 	})
 }

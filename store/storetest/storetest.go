@@ -77,6 +77,11 @@ var promises = []struct {
 	{"signing keys sign when active, and are never shown", signingKeysGuarded},
 	{"the suite's secrets stay", secretStays},
 	{"incidents are kept, numbered, and shown to their agency alone", incidentsKept},
+	{"what is in quarantine waits, whole, for its agency's administrators", quarantineKeeps},
+	{"what is in quarantine is gone when its time is over, or when it is dropped", quarantineEnds},
+	{"a body that was not judged for quarantine is refused", quarantineGate},
+	{"small states are kept", statesKept},
+	{"what became of a message is told", storiesTold},
 }
 
 // Run proves the engine that open makes. The same dir again is a restart.
