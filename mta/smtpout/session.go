@@ -262,6 +262,7 @@ func (s *session) login() *fault {
 	if !r.ok() {
 		f := said(StageAUTH, r)
 		f.permanent = false
+		f.enhanced = "4" + f.enhanced[1:]
 		f.text = fmt.Sprintf("login as %s was refused: %d %s", s.hop.User, f.code, f.text)
 		return f
 	}
