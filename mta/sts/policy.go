@@ -29,7 +29,7 @@ const (
 const MaxSize = 64 << 10
 
 const (
-	maxAge = 31557600 * time.Second // RFC 8461 section 3.2
+	maxAge = 31557600 // seconds; RFC 8461 section 3.2
 	maxMX  = 1000
 )
 
@@ -101,7 +101,7 @@ func (p *Policy) field(name, value string) error {
 		if err != nil || len(value) > 10 {
 			return fmt.Errorf("%w: max_age %.20q", ErrSyntax, value)
 		}
-		p.MaxAge = min(time.Duration(n)*time.Second, maxAge)
+		p.MaxAge = time.Duration(min(n, maxAge)) * time.Second
 	case "mx":
 		v := strings.ToLower(value)
 		if !pattern(v) {

@@ -76,6 +76,8 @@ type Recorder struct {
 	log    *slog.Logger
 	clock  func() time.Time
 
+	writing sync.Mutex
+
 	mu    sync.Mutex
 	days  map[string]day
 	dirty map[string]bool
@@ -180,42 +182,60 @@ func (r *Recorder) load(name string) day {
 	return d
 }
 
-// Flush writes what changed, and forgets days that are over for long.
+// Flush writes what changed, and forgets days that are over for long. What cannot be written
+// is written the next time.
 func (r *Recorder) Flush(ctx context.Context) error {
 	if r == nil || r.states == nil {
 		return nil
 	}
+	r.writing.Lock() // an older state must not come after a newer one
+	defer r.writing.Unlock()
+	for {
+		name, b, err := r.changed()
+		if err == nil && name == "" {
+			return r.forget(ctx)
+		}
+		if err == nil {
+			err = r.states.KeepState(ctx, stateName(name), b)
+		}
+		if err != nil {
+			r.mu.Lock()
+			r.dirty[name] = true
+			r.mu.Unlock()
+			return fmt.Errorf("TLS results of %s not kept: %w", name, err)
+		}
+	}
+}
+
+// changed is a day that is not written yet, and no more counted as such; "" for none.
+func (r *Recorder) changed() (name string, b []byte, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name = range r.dirty {
+		delete(r.dirty, name)
+		b, err = json.Marshal(r.days[name])
+		return name, b, err
+	}
+	return "", nil, nil
+}
+
+// forget takes days that are over out of memory, and once a day those of long ago from States.
+func (r *Recorder) forget(ctx context.Context) error {
 	r.mu.Lock()
 	now := r.clock().UTC()
 	today := now.Format(dayForm)
-	out := map[string][]byte{}
-	for name := range r.dirty {
-		b, err := json.Marshal(r.days[name])
-		if err != nil {
-			r.mu.Unlock()
-			return fmt.Errorf("TLS results of %s: %w", name, err)
-		}
-		out[name] = b
-	}
-	clear(r.dirty)
+	over := false
 	for name := range r.days {
-		if name != today {
+		if name != today && !r.dirty[name] {
 			delete(r.days, name)
-			for back := range 7 { // days on which nothing ran leave theirs behind
-				out[now.AddDate(0, 0, -keepDays-back).Format(dayForm)] = nil
-			}
+			over = true
 		}
 	}
 	r.mu.Unlock()
-	for name, b := range out {
-		if err := r.states.KeepState(ctx, stateName(name), b); err != nil {
-			r.mu.Lock()
-			if d := (day{}); r.days[name] == nil && json.Unmarshal(b, &d) == nil {
-				r.days[name] = d
-			}
-			r.dirty[name] = r.days[name] != nil
-			r.mu.Unlock()
-			return fmt.Errorf("TLS results of %s not kept: %w", name, err)
+	for back := 0; over && back < 7; back++ { // days on which nothing ran leave theirs behind
+		name := now.AddDate(0, 0, -keepDays-back).Format(dayForm)
+		if err := r.states.KeepState(ctx, stateName(name), nil); err != nil {
+			return fmt.Errorf("TLS results of %s not forgotten: %w", name, err)
 		}
 	}
 	return nil
