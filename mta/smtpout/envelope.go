@@ -1,10 +1,13 @@
 package smtpout
 
 import (
+	"errors"
 	"io"
 	"slices"
 	"sync"
 	"time"
+
+	"sampul/internal/message"
 )
 
 // maxFlight is how many octets of commands go out before their replies are read: with
@@ -144,6 +147,10 @@ func (t *transaction) body() *fault {
 	local := func(err error) *fault {
 		// The other side waits for content. Without the dot nothing is delivered.
 		f := ours(StageDATA, err)
+		if errors.Is(err, message.ErrSigned) { // RFC 6152 section 3: back to the sender
+			f = &fault{stage: StageDATA, code: 554, enhanced: "5.6.3", permanent: true, err: err,
+				text: "the other side takes only 7-bit mail (no 8BITMIME), and a signed part cannot be converted"}
+		}
 		f.lost, t.local = true, true
 		return f
 	}

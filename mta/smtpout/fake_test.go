@@ -306,7 +306,7 @@ mx2.jauh.test. A 127.0.0.2
 
 const letter = "Subject: satu\r\n\r\n.titik\r\nbaris\r\n"
 
-func message(to ...string) *Message {
+func letterTo(to ...string) *Message {
 	m := &Message{ID: "4fKx", From: "a@agensi-a.test", Size: int64(len(letter))}
 	for _, a := range to {
 		m.To = append(m.To, Rcpt{Address: a})

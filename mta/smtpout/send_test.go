@@ -3,12 +3,15 @@ package smtpout
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"sampul/internal/message"
 )
 
 // line is a result in one line, for tables.
@@ -103,7 +106,7 @@ func TestSend(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p, _ := world(t, zone1, Options{}, tt.one, tt.two)
-			got := p.Send(context.Background(), jauh, message(tt.to...))
+			got := p.Send(context.Background(), jauh, letterTo(tt.to...))
 			if !slices.Equal(lines(got), tt.want) {
 				t.Fatalf("got %q (%+v), want %q", lines(got), got, tt.want)
 			}
@@ -163,7 +166,7 @@ func TestDNS(t *testing.T) {
 			m := &fakeMX{}
 			o := Options{Self: func(host string, a netip.Addr) bool { return host == tt.self || a.String() == tt.self }}
 			p, _ := world(t, tt.zone, o, m)
-			got := p.Send(context.Background(), Hop{Domain: tt.domain}, message("b@"+tt.domain))[0]
+			got := p.Send(context.Background(), Hop{Domain: tt.domain}, letterTo("b@"+tt.domain))[0]
 			if got.line() != tt.want || !strings.Contains(got.Text, tt.text) {
 				t.Fatalf("got %q %q, want %q %q", got.line(), got.Text, tt.want, tt.text)
 			}
@@ -172,19 +175,19 @@ func TestDNS(t *testing.T) {
 	t.Run("does not answer", func(t *testing.T) {
 		p, z := world(t, zone1, Options{}, &fakeMX{})
 		z.Fail("jauh.test")
-		if got := p.Send(context.Background(), jauh, message("b@jauh.test"))[0]; got.line() != "temporary dns 4.4.3" {
+		if got := p.Send(context.Background(), jauh, letterTo("b@jauh.test"))[0]; got.line() != "temporary dns 4.4.3" {
 			t.Fatalf("got %q", got.line())
 		}
 	})
 	t.Run("loopback is refused", func(t *testing.T) {
 		p, _ := world(t, zone1, Options{}, &fakeMX{})
 		p.AllowLoopback = false
-		if got := p.Send(context.Background(), jauh, message("b@jauh.test"))[0]; got.line() != "permanent dns 5.4.4" {
+		if got := p.Send(context.Background(), jauh, letterTo("b@jauh.test"))[0]; got.line() != "permanent dns 5.4.4" {
 			t.Fatalf("got %q", got.line())
 		}
 		// A server of our own configuration may be here.
 		host := Hop{Domain: "jauh.test", Host: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(p.RemotePort)).String()}
-		if got := p.Send(context.Background(), host, message("b@jauh.test"))[0]; !got.Delivered {
+		if got := p.Send(context.Background(), host, letterTo("b@jauh.test"))[0]; !got.Delivered {
 			t.Fatalf("to a host that was set: %+v", got)
 		}
 	})
@@ -195,14 +198,14 @@ func TestIPv6(t *testing.T) {
 	port := m.listen(t, "::1", 0)
 	p, _ := world(t, "jauh.test. AAAA ::1", Options{})
 	p.RemotePort = port
-	got := p.Send(context.Background(), jauh, message("b@jauh.test"))[0]
+	got := p.Send(context.Background(), jauh, letterTo("b@jauh.test"))[0]
 	if !got.Delivered || !strings.HasPrefix(got.Remote, "jauh.test[::1]:") {
 		t.Fatalf("got %+v", got)
 	}
 	// From an IPv4 address it cannot be reached, which is no reason to bounce.
 	from := jauh
 	from.Source = netip.MustParseAddr("127.0.0.1")
-	if got := p.Send(context.Background(), from, message("b@jauh.test"))[0]; got.line() != "temporary connect 4.4.4" {
+	if got := p.Send(context.Background(), from, letterTo("b@jauh.test"))[0]; got.line() != "temporary connect 4.4.4" {
 		t.Fatalf("from IPv4: %+v", got)
 	}
 }
@@ -211,7 +214,7 @@ func TestReuse(t *testing.T) {
 	m := &fakeMX{}
 	p, _ := world(t, zone1, Options{}, m)
 	for range 5 {
-		if got := p.Send(context.Background(), jauh, message("b@jauh.test"))[0]; !got.Delivered {
+		if got := p.Send(context.Background(), jauh, letterTo("b@jauh.test"))[0]; !got.Delivered {
 			t.Fatalf("got %+v", got)
 		}
 	}
@@ -230,10 +233,10 @@ func TestReuse(t *testing.T) {
 		return ""
 	}
 	m.mu.Unlock()
-	if got := p.Send(context.Background(), jauh, message("x@jauh.test"))[0]; !got.Permanent {
+	if got := p.Send(context.Background(), jauh, letterTo("x@jauh.test"))[0]; !got.Permanent {
 		t.Fatalf("got %+v", got)
 	}
-	if got := p.Send(context.Background(), jauh, message("b@jauh.test"))[0]; !got.Delivered {
+	if got := p.Send(context.Background(), jauh, letterTo("b@jauh.test"))[0]; !got.Delivered {
 		t.Fatalf("got %+v", got)
 	}
 	if n := len(slices.DeleteFunc(m.said(), func(l string) bool { return l != "RSET" })); n != 1 || m.connections() != 1 {
@@ -242,7 +245,7 @@ func TestReuse(t *testing.T) {
 	// Another source or name is another connection.
 	other := jauh
 	other.HELO = "agensi-b.test"
-	p.Send(context.Background(), other, message("b@jauh.test"))
+	p.Send(context.Background(), other, letterTo("b@jauh.test"))
 	if m.connections() != 2 {
 		t.Errorf("%d connections after another EHLO name", m.connections())
 	}
@@ -264,7 +267,7 @@ func TestReuse(t *testing.T) {
 		return false
 	}
 	for range 2 {
-		if got := p.Send(context.Background(), jauh, message("b@jauh.test"))[0]; !got.Delivered {
+		if got := p.Send(context.Background(), jauh, letterTo("b@jauh.test"))[0]; !got.Delivered {
 			t.Fatalf("got %+v", got)
 		}
 	}
@@ -317,7 +320,7 @@ func TestParameters(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			mx := &fakeMX{ehlo: tt.ehlo}
 			p, _ := world(t, zone1, Options{}, mx)
-			m := message("b@jauh.test")
+			m := letterTo("b@jauh.test")
 			tt.m(m)
 			to7 := false
 			open := m.Open
@@ -344,10 +347,15 @@ func TestSourceFails(t *testing.T) {
 		"read": func(bool) (io.ReadCloser, error) {
 			return io.NopCloser(io.MultiReader(strings.NewReader("Subject: x\r\n\r\nsa"), broke{})), nil
 		},
+		"signed": func(bool) (io.ReadCloser, error) { return nil, fmt.Errorf("open: %w", message.ErrSigned) },
 	} {
-		m := message("b@jauh.test")
+		m := letterTo("b@jauh.test")
 		m.Open = open
-		if r := p.Send(context.Background(), jauh, m)[0]; r.line() != "temporary data 4.3.0" {
+		want := "temporary data 4.3.0"
+		if name == "signed" {
+			want = "permanent data 5.6.3"
+		}
+		if r := p.Send(context.Background(), jauh, m)[0]; r.line() != want {
 			t.Errorf("%s: %+v", name, r)
 		}
 	}

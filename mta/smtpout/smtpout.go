@@ -51,7 +51,8 @@ type Message struct {
 	Ret, EnvID string // RFC 3461
 	// Open gives the whole message as it is to be sent, CRLF line ends. It is called again
 	// when another host is tried, with sevenBit where the host does not take 8BITMIME: the
-	// message is then to be converted (RFC 6152 section 3) before it is signed.
+	// message is then to be converted (RFC 6152 section 3; message.ToSevenBit) before it is
+	// signed. An error is ours, and temporary, but for message.ErrSigned.
 	Open func(sevenBit bool) (io.ReadCloser, error)
 }
 

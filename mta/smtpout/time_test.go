@@ -51,7 +51,7 @@ func TestWaits(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				peer := &fakeMX{on: tt.on}
 				p := piped(peer, Options{})
-				m := message("b@jauh.test")
+				m := letterTo("b@jauh.test")
 				big := strings.Repeat("satu baris\r\n", 100000)
 				m.Open = func(bool) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(big)), nil }
 				start := time.Now()
@@ -95,7 +95,7 @@ func TestSlowButMoving(t *testing.T) {
 			c.say("250 2.0.0 ok")
 		})}
 		p := piped(peer, Options{})
-		m := message("b@jauh.test")
+		m := letterTo("b@jauh.test")
 		big := strings.Repeat("x", (8<<20)-5) // with CRLF, dot and CRLF whole pieces of 8 KiB: 17 minutes
 		m.Open = func(bool) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(big)), nil }
 		start := time.Now()
@@ -116,7 +116,7 @@ func TestCancel(t *testing.T) {
 		ctx, stop := context.WithCancelCause(context.Background())
 		time.AfterFunc(time.Second, func() { stop(errors.New("going down")) })
 		start := time.Now()
-		got := p.Send(ctx, smart, message("b@jauh.test"))[0]
+		got := p.Send(ctx, smart, letterTo("b@jauh.test"))[0]
 		if got.line() != "temporary ehlo 4.4.2" || !strings.Contains(got.Text, "going down") || time.Since(start) != time.Second {
 			t.Errorf("got %+v after %v", got, time.Since(start))
 		}
@@ -129,9 +129,9 @@ func TestIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		peer := &fakeMX{}
 		p := piped(peer, Options{})
-		p.Send(context.Background(), smart, message("b@jauh.test"))
+		p.Send(context.Background(), smart, letterTo("b@jauh.test"))
 		time.Sleep(9 * time.Second)
-		p.Send(context.Background(), smart, message("b@jauh.test"))
+		p.Send(context.Background(), smart, letterTo("b@jauh.test"))
 		if n := peer.connections(); n != 1 {
 			t.Errorf("%d connections after 9 s", n)
 		}
@@ -140,7 +140,7 @@ func TestIdle(t *testing.T) {
 		if said := peer.said(); said[len(said)-1] != "QUIT" {
 			t.Errorf("the last command is %q", said[len(said)-1])
 		}
-		if p.Send(context.Background(), smart, message("b@jauh.test")); peer.connections() != 2 {
+		if p.Send(context.Background(), smart, letterTo("b@jauh.test")); peer.connections() != 2 {
 			t.Errorf("%d connections after 20 s", peer.connections())
 		}
 		p.Close()
@@ -152,7 +152,7 @@ func TestMaxUse(t *testing.T) {
 	peer := &fakeMX{}
 	p, _ := world(t, host1, Options{MaxUse: 3}, peer)
 	for range 7 {
-		p.Send(context.Background(), jauh, message("b@jauh.test"))
+		p.Send(context.Background(), jauh, letterTo("b@jauh.test"))
 	}
 	if n := peer.connections(); n != 3 {
 		t.Errorf("%d connections for 7 messages, 3 each", n)
@@ -178,7 +178,7 @@ func TestDead(t *testing.T) {
 		}})
 		start := time.Now()
 		for i := range 1000 {
-			got := p.Send(context.Background(), smart, message("b@jauh.test"))[0]
+			got := p.Send(context.Background(), smart, letterTo("b@jauh.test"))[0]
 			if got.line() != "temporary connect 4.4.1" || got.Remote != "192.0.2.1[192.0.2.1]:25" {
 				t.Fatalf("message %d: %+v", i, got)
 			}
@@ -190,8 +190,8 @@ func TestDead(t *testing.T) {
 		for range 8 { // the wait grows, to ten minutes
 			time.Sleep(wait)
 			before := dials
-			p.Send(context.Background(), smart, message("b@jauh.test"))
-			p.Send(context.Background(), smart, message("b@jauh.test"))
+			p.Send(context.Background(), smart, letterTo("b@jauh.test"))
+			p.Send(context.Background(), smart, letterTo("b@jauh.test"))
 			if dials != before+1 {
 				t.Errorf("%d dials after %v", dials-before, wait)
 			}
@@ -200,7 +200,7 @@ func TestDead(t *testing.T) {
 		// An administrator who knows better lifts it.
 		up = true
 		p.Forget(smart)
-		if got := p.Send(context.Background(), smart, message("b@jauh.test"))[0]; !got.Delivered {
+		if got := p.Send(context.Background(), smart, letterTo("b@jauh.test"))[0]; !got.Delivered {
 			t.Errorf("after Forget: %+v", got)
 		}
 		p.Close()
@@ -212,7 +212,7 @@ func TestRefusedConnection(t *testing.T) {
 	p := New(Options{Hostname: "sampul.agensi-a.test", Dial: func(context.Context, string, string, netip.Addr) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	}})
-	got := p.Send(context.Background(), smart, message("b@jauh.test"))[0]
+	got := p.Send(context.Background(), smart, letterTo("b@jauh.test"))[0]
 	if !got.Slow || got.Text != "connection refused" {
 		t.Errorf("got %+v", got)
 	}
@@ -245,7 +245,7 @@ func TestLMTP(t *testing.T) {
 			peer.accept(t, ln)
 			p := New(Options{Hostname: "sampul.agensi-a.test"})
 			t.Cleanup(p.Close)
-			got := p.Send(context.Background(), Hop{Domain: "jauh.test", Host: "unix:" + sock, LMTP: true}, message("b@jauh.test", "c@jauh.test"))
+			got := p.Send(context.Background(), Hop{Domain: "jauh.test", Host: "unix:" + sock, LMTP: true}, letterTo("b@jauh.test", "c@jauh.test"))
 			if s := strings.Join(lines(got), ", "); s != tt.want {
 				t.Fatalf("got %q, want %q", s, tt.want)
 			}
@@ -262,7 +262,7 @@ func TestManyAtOnce(t *testing.T) {
 	p, _ := world(t, host1, Options{MaxIdle: 4}, peer)
 	done := make(chan Result)
 	for range 200 {
-		go func() { done <- p.Send(context.Background(), jauh, message("b@jauh.test"))[0] }()
+		go func() { done <- p.Send(context.Background(), jauh, letterTo("b@jauh.test"))[0] }()
 	}
 	for range 200 {
 		if r := <-done; !r.Delivered {
@@ -287,7 +287,7 @@ func TestManyRecipients(t *testing.T) {
 		for range 1000 {
 			to = append(to, "seseorang.yang.panjang.namanya@jauh.test")
 		}
-		for _, r := range p.Send(context.Background(), smart, message(to...)) {
+		for _, r := range p.Send(context.Background(), smart, letterTo(to...)) {
 			if !r.Delivered {
 				t.Fatalf("got %+v", r)
 			}

@@ -69,7 +69,7 @@ func TestSecurity(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			rec := tlsrpt.New(nil, nil, nil)
 			p, _ := world(t, host1, Options{TrustCA: ca.pool, Report: rec, SecurityFor: func(string) Security { return tt.sec }}, tt.mx)
-			got := p.Send(context.Background(), jauh, message("b@jauh.test"))[0]
+			got := p.Send(context.Background(), jauh, letterTo("b@jauh.test"))[0]
 			if got.line() != tt.want || !strings.HasPrefix(got.TLS, tt.tls) {
 				t.Errorf("got %q, TLS %q (%s); want %q, %q", got.line(), got.TLS, got.Text, tt.want, tt.tls)
 			}
@@ -106,7 +106,7 @@ func TestVerifiedElsewhere(t *testing.T) {
 			m := &fakeMX{tls: ca.leaf(hour, tt.cert)}
 			p, z := world(t, zone, Options{TrustCA: ca.pool}, m)
 			z.Secure(tt.secure)
-			got := p.Send(context.Background(), Hop{Domain: "jauh.test", Security: Verified}, message("b@jauh.test"))[0]
+			got := p.Send(context.Background(), Hop{Domain: "jauh.test", Security: Verified}, letterTo("b@jauh.test"))[0]
 			if got.line() != tt.want {
 				t.Fatalf("got %q %s, want %q", got.line(), got.Text, tt.want)
 			}
@@ -172,7 +172,7 @@ func TestMTASTS(t *testing.T) {
 			p, z := world(t, zone, o, tt.peer)
 			port := stsServer(t, ca, "version: STSv1\nmode: "+tt.mode+"\nmx: "+tt.mx+"\nmax_age: 86400\n")
 			p.STS = sts.New(sts.Options{Resolver: dns.New(z.Addr), HTTPSPort: port, TrustCA: ca.pool, AllowLoopback: true})
-			got := p.Send(context.Background(), jauh, message("b@jauh.test"))[0]
+			got := p.Send(context.Background(), jauh, letterTo("b@jauh.test"))[0]
 			if got.line() != tt.want || got.TLS != tt.tls {
 				t.Errorf("got %q, TLS %q (%s); want %q, %q", got.line(), got.TLS, got.Text, tt.want, tt.tls)
 			}
@@ -238,7 +238,7 @@ func TestDANE(t *testing.T) {
 			default:
 				z.Add(tt.tlsa)
 			}
-			got := p.Send(context.Background(), Hop{Domain: "jauh.test", Security: tt.sec}, message("b@jauh.test"))[0]
+			got := p.Send(context.Background(), Hop{Domain: "jauh.test", Security: tt.sec}, letterTo("b@jauh.test"))[0]
 			if got.line() != tt.want || got.TLS != tt.tls {
 				t.Errorf("got %q, TLS %q (%s); want %q, %q", got.line(), got.TLS, got.Text, tt.want, tt.tls)
 			}
@@ -258,7 +258,7 @@ func TestDANENeedsDNSSEC(t *testing.T) {
 	peer := &fakeMX{tls: own.leaf(hour, "mx1.jauh.test")}
 	p, z := world(t, host1, Options{}, peer)
 	z.Add("_25._tcp.mx1.jauh.test. TLSA " + tlsa(3, 1, 1, own.cert)) // would not match
-	if got := p.Send(context.Background(), jauh, message("b@jauh.test"))[0]; !got.Delivered {
+	if got := p.Send(context.Background(), jauh, letterTo("b@jauh.test"))[0]; !got.Delivered {
 		t.Fatalf("got %+v", got)
 	}
 	if n := z.Asked("_25._tcp.mx1.jauh.test"); n != 0 {
@@ -277,7 +277,7 @@ func TestDANEAlias(t *testing.T) {
 		p, z := world(t, zone, Options{}, peer)
 		z.Secure(true)
 		z.Add("_25._tcp." + at + ". TLSA " + tlsa(3, 1, 1, leafOf(t, server)))
-		if got := p.Send(context.Background(), jauh, message("b@jauh.test"))[0]; got.TLS != "TLS 1.3, DANE" {
+		if got := p.Send(context.Background(), jauh, letterTo("b@jauh.test"))[0]; got.TLS != "TLS 1.3, DANE" {
 			t.Errorf("records at %s: %+v", at, got)
 		}
 	}
@@ -295,7 +295,7 @@ func TestDANEBeatsMTASTS(t *testing.T) {
 	z.Add("_25._tcp.mx1.jauh.test. TLSA " + tlsa(3, 1, 1, leafOf(t, server)))
 	port := stsServer(t, ca, "version: STSv1\nmode: enforce\nmx: mx9.jauh.test\nmax_age: 86400\n")
 	p.STS = sts.New(sts.Options{Resolver: dns.New(z.Addr), HTTPSPort: port, TrustCA: ca.pool, AllowLoopback: true})
-	if got := p.Send(context.Background(), jauh, message("b@jauh.test"))[0]; got.TLS != "TLS 1.3, DANE" || !got.Delivered {
+	if got := p.Send(context.Background(), jauh, letterTo("b@jauh.test"))[0]; got.TLS != "TLS 1.3, DANE" || !got.Delivered {
 		t.Fatalf("got %+v", got)
 	}
 }
@@ -323,7 +323,7 @@ func TestRequireTLS(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p, z := world(t, host1, Options{TrustCA: ca.pool}, tt.peer)
 			z.Secure(tt.secure)
-			m := message("b@jauh.test")
+			m := letterTo("b@jauh.test")
 			m.RequireTLS = true
 			got := p.Send(context.Background(), Hop{Domain: "jauh.test", Security: tt.sec}, m)[0]
 			if got.line() != tt.want {
@@ -373,7 +373,7 @@ func TestLogin(t *testing.T) {
 			}
 			p, _ := world(t, "mx1.jauh.test. A 127.0.0.1", Options{TrustCA: ca.pool}, peer)
 			hop := Hop{Domain: "jauh.test", Host: fmt.Sprintf("mx1.jauh.test:%d", p.RemotePort), User: "u", Secret: "rahsia-ujian"}
-			got := p.Send(context.Background(), hop, message("b@jauh.test"))[0]
+			got := p.Send(context.Background(), hop, letterTo("b@jauh.test"))[0]
 			if got.line() != tt.want {
 				t.Fatalf("got %q %s, want %q; %q", got.line(), got.Text, tt.want, answers)
 			}
