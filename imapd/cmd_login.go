@@ -125,6 +125,7 @@ func (s *session) welcome(c *call, v *verifier, mech string) error {
 		return errNoMail
 	}
 	s.account = v.account
+	s.owner.Store(uint64(v.account.ID))
 	s.actor = store.Actor{Agency: v.account.Agency, Account: v.account.ID, Role: store.RoleOfficer}
 	s.state = authenticated
 	if g := s.srv.deps.Guard; g != nil {

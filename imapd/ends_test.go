@@ -29,6 +29,25 @@ func TestShutdownSaysBye(t *testing.T) {
 	}
 }
 
+// A held account's sessions end, those that idle too; others go on.
+func TestEndSessionsSaysBye(t *testing.T) {
+	s := serve(t, open(t))
+	waits, idles, other := s.login("pegawai1"), s.login("pegawai1"), s.login("pegawai2")
+	idles.do("SELECT INBOX", "OK")
+	idles.say("i IDLE\r\n")
+	idles.line()
+	if n := s.server.EndSessions(s.people["pegawai1"].ID); n != 2 {
+		t.Errorf("%d sessions ended, want 2", n)
+	}
+	for name, c := range map[string]*client{"one that waits": waits, "one that idles": idles} {
+		b, err := io.ReadAll(c.r)
+		if err != nil || !strings.HasPrefix(string(b), "* BYE this account is held") {
+			t.Errorf("%s hears %q, %v", name, b, err)
+		}
+	}
+	other.do("NOOP", "OK")
+}
+
 // The time until login is one for all that is said before it.
 func TestNobodyStaysWithoutLogin(t *testing.T) {
 	cfg := open(t)

@@ -196,6 +196,20 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
+// EndSessions ends the sessions of an account, with BYE: at once those that wait, the
+// others after the command under way. It gives how many there are.
+func (s *Server) EndSessions(id store.AccountID) int {
+	n := 0
+	s.each(func(ss *session) {
+		if id != 0 && ss.owner.Load() == uint64(id) {
+			ss.ended.Store(true)
+			ss.wake()
+			n++
+		}
+	})
+	return n
+}
+
 func (s *Server) each(f func(*session)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -47,7 +47,9 @@ type session struct {
 	ip  netip.Addr
 	in  *wire.Reader
 
-	waiting atomic.Bool // between commands, or idling: may be woken to be told BYE
+	owner   atomic.Uint64 // account that is logged in
+	ended   atomic.Bool   // that account is held: BYE comes next
+	waiting atomic.Bool   // between commands, or idling: may be woken to be told BYE
 
 	mu   sync.Mutex // of what follows while IDLE runs
 	out  []byte     // not yet written
@@ -89,6 +91,8 @@ func (s *session) refuse(why string) {
 // reading is the input: what was said before is sent before more is waited for.
 type reading struct{ s *session }
 
+var errHeld = errors.New("the account is held")
+
 var errShutdown = errors.New("the server is going down")
 
 func (r reading) Read(p []byte) (int, error) {
@@ -105,6 +109,9 @@ func (r reading) Read(p []byte) (int, error) {
 	// and ours must not overwrite it unseen.
 	if s.waiting.Load() && s.srv.draining.Load() {
 		return 0, errShutdown
+	}
+	if s.waiting.Load() && s.ended.Load() {
+		return 0, errHeld
 	}
 	return s.c.Read(p)
 }
@@ -153,6 +160,9 @@ func (s *session) run(ctx context.Context) {
 		s.waiting.Store(true)
 		err := s.in.Wait()
 		s.waiting.Store(false)
+		if err == nil && s.ended.Load() {
+			err = errHeld
+		}
 		if err == nil {
 			err = s.command(ctx)
 		}
@@ -170,6 +180,8 @@ func (s *session) lost(err error) {
 	switch {
 	case errors.Is(err, errShutdown) || s.srv.draining.Load():
 		s.puts("* BYE [UNAVAILABLE] the server is going down, come back in a moment\r\n")
+	case errors.Is(err, errHeld) || s.ended.Load():
+		s.puts("* BYE this account is held: ask your administrator\r\n")
 	case errors.Is(err, wire.ErrStream):
 		s.puts("* BYE too much was sent that was refused\r\n")
 	case errors.Is(err, errEnd):

@@ -5,9 +5,11 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
+	"slices"
 	"time"
 
 	"sampul/internal/gate"
+	"sampul/internal/message"
 	"sampul/mta/filter"
 	"sampul/store"
 )
@@ -33,29 +35,29 @@ func (d *delivery) filter(ctx context.Context) (*Reply, error) {
 	if s.srv.deps.Filters == nil {
 		return nil, nil
 	}
-	out, err := s.srv.deps.Filters.Run(ctx, d.filterMail())
+	m := d.filterMail()
+	out, err := s.srv.deps.Filters.Run(ctx, m)
 	if err != nil {
 		return nil, &Reply{451, "4.7.1", "Tapisan tidak dapat dibuat, cuba lagi. The message could not be filtered, try again later.", err}
 	}
 	if out == nil {
 		return nil, nil
 	}
-	if out.Body != nil {
-		defer out.Body.Close()
-	}
+	defer out.Close()
 	d.noteFilter(out)
+	before := s.event("dropped")
 	switch out.Action {
 	case filter.Reject, filter.Tempfail:
 		return nil, filterReply(out)
 	case filter.Discard:
-		return d.discard(out), nil
+		return d.discard(out, before), nil
 	}
 	if out.Changed {
-		if err := d.change(ctx, out); err != nil {
+		if err := d.change(ctx, m, out); err != nil {
 			return nil, err
 		}
 		if len(s.tx.rcpts) == 0 { // it took all recipients away
-			return d.discard(out), nil
+			return d.discard(out, before), nil
 		}
 		if err := d.judge(ctx); err != nil {
 			return nil, err
@@ -72,7 +74,7 @@ func (d *delivery) filterMail() *filter.Mail {
 	s := d.s
 	m := &filter.Mail{
 		ID: s.tx.id, Scope: s.scope(), IP: s.ip, Port: s.port, HELO: s.helo,
-		From: s.tx.args.from, To: s.tx.given, Prefix: d.prefix, Body: d.body, Index: d.index,
+		From: s.tx.args.from, To: slices.Clone(s.tx.given), Prefix: d.prefix, Body: d.body, Index: d.index,
 		Log: func(msg string, args ...any) { s.log.Info(msg, append([]any{"id", s.tx.id}, args...)...) },
 	}
 	if d.results != nil {
@@ -120,16 +122,15 @@ func filterReply(out *filter.Outcome) *Reply {
 	return reply(code, enhanced, cmp.Or(out.Text, text))
 }
 
-// noteFilter logs and remembers a verdict that is more than a nod.
+// noteFilter remembers a verdict that is more than a nod; the chain logs each filter's.
 func (d *delivery) noteFilter(out *filter.Outcome) {
 	if out.Action == filter.Accept && out.Reason == "" {
 		return
 	}
 	s := d.s
-	s.log.Info("filter", "id", s.tx.id, "filter", out.Filter, "action", actionName(out.Action), "reason", out.Reason)
 	if s.srv.deps.Trace != nil {
 		e := s.event("filter")
-		e.Text = out.Filter + ": " + actionName(out.Action)
+		e.Text = out.Filter + ": " + out.Action.String()
 		if out.Reason != "" {
 			e.Text += " (" + out.Reason + ")"
 		}
@@ -137,24 +138,17 @@ func (d *delivery) noteFilter(out *filter.Outcome) {
 	}
 }
 
-func actionName(a filter.Action) string {
-	names := [...]string{filter.Accept: "accept", filter.Junk: "junk", filter.Quarantine: "quarantine",
-		filter.Discard: "discard", filter.Tempfail: "tempfail", filter.Reject: "reject"}
-	if int(a) < len(names) {
-		return names[a]
-	}
-	return "unknown"
-}
-
 // discard takes a message and drops it, as a filter wants.
-func (d *delivery) discard(out *filter.Outcome) *Reply {
+func (d *delivery) discard(out *filter.Outcome, e store.Event) *Reply {
 	d.s.log.Info("discarded", "id", d.s.tx.id, "from", d.s.tx.args.from, "filter", out.Filter, "reason", out.Reason)
-	d.s.note("dropped", nil)
+	if d.s.srv.deps.Trace != nil {
+		d.s.srv.deps.Trace.Note(e)
+	}
 	return reply(250, "2.0.0", "queued as "+d.s.tx.id)
 }
 
 // change does what filters want changed: recipients, sender, header and content.
-func (d *delivery) change(ctx context.Context, out *filter.Outcome) error {
+func (d *delivery) change(ctx context.Context, m *filter.Mail, out *filter.Outcome) error {
 	s := d.s
 	if out.From != nil && (*out.From == "" || validAddress(*out.From)) {
 		s.tx.args.from = *out.From
@@ -170,7 +164,7 @@ func (d *delivery) change(ctx context.Context, out *filter.Outcome) error {
 	if len(out.Edits) == 0 && out.Body == nil {
 		return nil
 	}
-	return d.rewrite(out.Edits, out.Body)
+	return d.rewrite(m, out)
 }
 
 // addRecipient takes an address that a filter adds, as if one from inside had named it.
@@ -198,34 +192,21 @@ func (s *session) addRecipient(ctx context.Context, address string) error {
 	return nil
 }
 
-// rewrite makes a new message of the old one with edits, and content in place of its own
-// unless that is nil.
-func (d *delivery) rewrite(edits []filter.Edit, content io.Reader) error {
-	h, err := readHeader(d.prefix, d.body, d.index)
+// rewrite makes a new message of what was edited. What filters add does not make it too
+// big, and its line ends are made right whatever they wrote.
+func (d *delivery) rewrite(m *filter.Mail, out *filter.Outcome) error {
+	prefix, msg, err := filter.Apply(m, out)
 	if err != nil {
 		return err
 	}
-	for _, e := range edits {
-		h.apply(e)
-	}
-	d.prefix = h.prefix()
-	if content == nil && !h.touched {
+	d.prefix = prefix
+	if msg == nil {
 		return nil
 	}
 	in := d.s.newIncoming(false)
-	in.max = max(in.max, d.body.Size()+1<<20) // what filters add does not make a message too big
-	for _, f := range h.fields {
-		if !f.own {
-			in.write(f.raw)
-		}
-	}
-	if content == nil {
-		err = in.copy(d.body, h.end, d.body.Size())
-	} else {
-		in.write(crlf)
-		_, err = io.Copy(feeder{in.body}, content)
-		in.body.finish()
-	}
+	in.max = max(in.max, d.body.Size()+out.BodySize) + int64(message.DefaultLimits.HeaderBytes)
+	_, err = io.Copy(feeder{in.body}, msg)
+	in.body.finish()
 	if in, err = in.finish(err); err != nil {
 		return err
 	}

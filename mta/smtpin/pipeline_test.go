@@ -1,0 +1,426 @@
+package smtpin
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"sampul/internal/gate"
+	"sampul/internal/message"
+	"sampul/mta/authres"
+	"sampul/mta/filter"
+	"sampul/mta/route"
+	"sampul/policy"
+	"sampul/store"
+)
+
+// send delivers one message to pegawai1 and gives all that the server said.
+func send(t *testing.T, addr, msg string) string {
+	t.Helper()
+	return exchange(t, addr, open+"DATA\r\n"+msg+".\r\nQUIT\r\n")
+}
+
+func must(t *testing.T, out, want string) {
+	t.Helper()
+	if !strings.Contains(out, want) {
+		t.Fatalf("the server says\n%s, want %q in it", out, want)
+	}
+}
+
+// knows is an authenticator whose findings stand.
+type knows struct {
+	res  authres.Results
+	fail error
+	seen []authres.Mail
+}
+
+func (k *knows) Check(_ context.Context, m *authres.Mail) (*authres.Results, error) {
+	k.seen = append(k.seen, *m)
+	res := k.res
+	return &res, k.fail
+}
+
+func TestAuthenticationResultsAreOurs(t *testing.T) {
+	f, k := &fake{}, &knows{}
+	addr, _ := startWith(t, Config{Kind: MX}, Deps{Store: f, Auth: k})
+	msg := "Subject: a\r\nAuthentication-Results: mx.agensi-a.test; dmarc=pass\r\n (forged)\r\nX-A: b\r\nAuthentication-Results: jauh.test; spf=pass\r\n\r\nisi\r\n"
+	must(t, send(t, addr, msg), "queued as")
+	got := f.last(t)
+	if want := "Subject: a\r\nX-A: b\r\nAuthentication-Results: jauh.test; spf=pass\r\n\r\nisi\r\n"; got.body != want {
+		t.Errorf("the message is %q, want %q", got.body, want)
+	}
+	prefix := string(got.env.Prefix)
+	if received, results := strings.Index(prefix, "Received:"), strings.Index(prefix, "Authentication-Results: mx.agensi-a.test;"); received < 0 || results < received {
+		t.Errorf("the prefix is %q", prefix)
+	}
+	if len(k.seen) != 1 || k.seen[0].HELO != "luar.test" || k.seen[0].From != "a@luar.test" || !k.seen[0].IP.IsLoopback() || k.seen[0].Index.Size != int64(len(msg)) {
+		t.Errorf("asked about %+v", k.seen)
+	}
+}
+
+func TestDMARCRejects(t *testing.T) {
+	f := &fake{}
+	addr, _ := startWith(t, Config{Kind: MX}, Deps{Store: f, Auth: &knows{res: authres.Results{DMARC: authres.DMARC{Domain: "bank.test", Policy: "reject", Disposition: "reject"}}}})
+	must(t, send(t, addr, "Subject: a\r\n\r\n"), "\r\n550 5.7.26 ")
+	if len(f.got) != 0 {
+		t.Error("a message that was refused is kept")
+	}
+}
+
+func TestDMARCQuarantineGoesToJunk(t *testing.T) {
+	f := &fake{}
+	addr, _ := startWith(t, Config{Kind: MX}, Deps{Store: f, Auth: &knows{res: authres.Results{DMARC: authres.DMARC{Disposition: "quarantine"}}}})
+	must(t, send(t, addr, "Subject: a\r\n\r\n"), "queued as")
+	if r := f.last(t).env.Recipients; len(r) != 1 || r[0].Mailbox != "Junk" {
+		t.Errorf("recipients are %+v", r)
+	}
+}
+
+func TestServersOfOursAreNotAuthenticatedAgain(t *testing.T) {
+	k := &knows{fail: errors.New("asked")}
+	for name, cfg := range map[string]Config{"trusted": {Kind: MX, Trusted: loopback}} {
+		addr, _ := startWith(t, cfg, Deps{Store: &fake{}, Auth: k})
+		if out := send(t, addr, "Subject: a\r\n\r\n"); !strings.Contains(out, "queued as") || len(k.seen) != 0 {
+			t.Errorf("%s: %s", name, out)
+		}
+	}
+	addr, _ := startWith(t, Config{Kind: MX}, Deps{Store: &fake{}, Auth: k})
+	must(t, send(t, addr, "Subject: a\r\n\r\n"), "\r\n451 4.7.0 ")
+}
+
+// maps is a router whose answers stand; addresses that it does not have are refused.
+type maps map[string][]store.Recipient
+
+func (m maps) Rcpt(_ context.Context, r route.Request) (*route.Decision, error) {
+	d := &route.Decision{Address: r.Address, Agency: "agensi-a", Recipients: m[r.Address]}
+	switch {
+	case r.Address == "rosak@agensi-a.test":
+		return nil, errors.New("the router is broken")
+	case d.Recipients == nil || r.Address == "dalam@agensi-a.test" && !r.Inside:
+		d.Refused = &route.Refusal{Code: 550, Enhanced: "5.1.1", Text: "nobody here"}
+	}
+	return d, nil
+}
+
+var routes = maps{
+	"kumpulan@agensi-a.test": {
+		{Path: "pegawai1@agensi-a.test", Account: 1, Agency: "agensi-a", Via: "kumpulan@agensi-a.test", From: "pemilik@agensi-a.test"},
+		{Path: "b@jauh.test", Via: "kumpulan@agensi-a.test", From: "pemilik@agensi-a.test"},
+	},
+	"pegawai1@agensi-a.test": {{Path: "pegawai1@agensi-a.test", Account: 1, Agency: "agensi-a"}},
+	"alias@agensi-a.test":    {{Path: "pegawai1@agensi-a.test", Account: 1, Agency: "agensi-a", Via: "alias@agensi-a.test"}},
+	"sana@agensi-a.test":     {{Path: "sana@agensi-a.test", Agency: "agensi-a"}},
+	"b@JAUH.test":            {{Path: "b@JAUH.test"}},
+	"dalam@agensi-a.test":    {{Path: "dalam@agensi-a.test", Account: 3, Agency: "agensi-a"}},
+}
+
+// looks is a judge that keeps what it was shown.
+type looks struct {
+	judge
+	seen []policy.Mail
+}
+
+func (l *looks) Judge(ctx context.Context, m *policy.Mail) (*policy.Verdict, error) {
+	l.seen = append(l.seen, *m)
+	return l.judge.Judge(ctx, m)
+}
+
+func TestRouterSaysWhereItGoes(t *testing.T) {
+	f, j := &fake{}, &looks{}
+	addr, _ := startWith(t, Config{Kind: MX}, Deps{Store: f, Router: routes, Judge: j})
+	out := exchange(t, addr, "EHLO luar.test\r\nMAIL FROM:<a@luar.test>\r\n"+
+		"RCPT TO:<kumpulan@agensi-a.test> NOTIFY=SUCCESS\r\nRCPT TO:<alias@agensi-a.test>\r\nRCPT TO:<b@JAUH.test>\r\n"+
+		"RCPT TO:<sana@agensi-a.test> NOTIFY=SUCCESS ORCPT=rfc822;x@y.test\r\nRCPT TO:<tiada@agensi-a.test>\r\nRCPT TO:<rosak@agensi-a.test>\r\n"+
+		"DATA\r\nSubject: a\r\n\r\n.\r\nQUIT\r\n")
+	must(t, out, "\r\n550 5.1.1 nobody here\r\n451 4.3.0 ")
+	must(t, out, "queued as")
+	var got []string
+	for _, r := range f.last(t).env.Recipients {
+		got = append(got, fmt.Sprintf("%s account=%d from=%s notify=%s orcpt=%s", r.Path, r.Account, r.From, r.Notify, r.ORcpt))
+	}
+	want := []string{
+		"pegawai1@agensi-a.test account=1 from=pemilik@agensi-a.test notify= orcpt=",
+		"b@jauh.test account=0 from=pemilik@agensi-a.test notify= orcpt=",
+		"sana@agensi-a.test account=0 from= notify=SUCCESS orcpt=rfc822;x@y.test",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("recipients are\n%s, want\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if r := j.seen[0].Recipients; len(r) != 3 || r[2].Agency != "agensi-a" {
+		t.Errorf("policy sees %+v: elsewhere in a domain of ours is no recipient outside", r)
+	}
+}
+
+func TestExpansionsHaveALimitOfTheirOwn(t *testing.T) {
+	addr, _ := startWith(t, Config{Kind: MX, MaxExpanded: 1}, Deps{Store: &fake{}, Router: routes})
+	out := exchange(t, addr, "EHLO luar.test\r\nMAIL FROM:<a@luar.test>\r\nRCPT TO:<kumpulan@agensi-a.test>\r\nRCPT TO:<pegawai1@agensi-a.test>\r\nQUIT\r\n")
+	must(t, out, "\r\n452 4.5.3 ")
+	must(t, out, "\r\n250 2.1.5 ok\r\n221")
+}
+
+// chain is filters whose outcome stands.
+type chain struct {
+	out  func() *filter.Outcome
+	fail error
+	seen []filter.Mail
+}
+
+func (c *chain) Run(_ context.Context, m *filter.Mail) (*filter.Outcome, error) {
+	c.seen = append(c.seen, *m)
+	if c.fail != nil {
+		return nil, c.fail
+	}
+	return c.out(), nil
+}
+
+// notes keeps events, and what was put into quarantine.
+type notes struct {
+	events []store.Event
+	held   []store.Quarantined
+	body   string
+	passed gate.Passed
+}
+
+func (n *notes) Note(e store.Event) { n.events = append(n.events, e) }
+
+func (n *notes) Quarantine(_ context.Context, q store.Quarantined, e *store.Envelope, b store.Body, p gate.Passed) error {
+	raw, err := io.ReadAll(io.NewSectionReader(b, 0, b.Size()))
+	n.held, n.body, n.passed = append(n.held, q), string(raw), p
+	return err
+}
+
+func (n *notes) String() string {
+	var b strings.Builder
+	for _, e := range n.events {
+		fmt.Fprintf(&b, "%s from=%s to=%v agencies=%v %d %s; ", e.Event, e.From, e.To, e.Agencies, e.Code, e.Text)
+	}
+	return b.String()
+}
+
+func TestFilterActions(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		out   filter.Outcome
+		fail  error
+		reply string
+		event string // the last
+		kept  bool
+		where string
+	}{
+		{"nothing", filter.Outcome{}, nil, "\r\n250 2.0.0 queued as ", "accepted", true, ""},
+		{"junk", filter.Outcome{Action: filter.Junk, Reason: "score 9"}, nil, "\r\n250 2.0.0 queued as ", "accepted", true, "Junk"},
+		{"reject", filter.Outcome{Action: filter.Reject, Code: 554, Enhanced: "5.7.9", Text: "EICAR"}, nil, "\r\n554 5.7.9 EICAR", "refused", false, ""},
+		{"reject with a code that is none", filter.Outcome{Action: filter.Reject, Code: 250, Enhanced: "2.0.0"}, nil, "\r\n550 5.7.1 ", "refused", false, ""},
+		{"tempfail", filter.Outcome{Action: filter.Tempfail}, nil, "\r\n451 4.7.1 ", "refused", false, ""},
+		{"discard", filter.Outcome{Action: filter.Discard}, nil, "\r\n250 2.0.0 queued as ", "dropped", false, ""},
+		{"cannot be asked", filter.Outcome{}, errors.New("no clamd"), "\r\n451 4.7.1 ", "refused", false, ""},
+		{"takes all recipients away", filter.Outcome{Changed: true, DropTo: []string{"PEGAWAI1@agensi-a.test"}}, nil, "\r\n250 2.0.0 queued as ", "dropped", false, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f, n := &fake{}, &notes{}
+			c := &chain{out: func() *filter.Outcome { o := tt.out; return &o }, fail: tt.fail}
+			addr, _ := startWith(t, Config{Kind: MX}, Deps{Store: f, Filters: c, Trace: n})
+			must(t, send(t, addr, "Subject: a\r\nMessage-ID: <m@luar.test>\r\n\r\n"), tt.reply)
+			if kept := len(f.got) == 1; kept != tt.kept {
+				t.Fatalf("kept: %t, want %t", kept, tt.kept)
+			}
+			if tt.kept && f.last(t).env.Recipients[0].Mailbox != tt.where {
+				t.Errorf("filed in %q, want %q", f.last(t).env.Recipients[0].Mailbox, tt.where)
+			}
+			last := n.events[len(n.events)-1]
+			if last.Event != tt.event || !slices.Contains(last.Agencies, "agensi-a") || last.ID == "" {
+				t.Errorf("events are %s", n)
+			}
+			m := c.seen[0]
+			if m.Scope != filter.In || m.Agency != "agensi-a" || m.From != "a@luar.test" || !slices.Equal(m.To, []string{"pegawai1@agensi-a.test"}) || !strings.HasPrefix(string(m.Prefix), "Received: ") {
+				t.Errorf("filters see %+v", m)
+			}
+		})
+	}
+}
+
+func TestWhatFiltersChangeIsJudgedAgain(t *testing.T) {
+	for _, tt := range []struct {
+		name, content, reply, body string
+		kept                       bool
+	}{
+		{"another content", "baru\r\n", "queued as", "From: a@luar.test\r\nSubject: b\r\n\r\nbaru\r\n", true},
+		{"line ends are made right", "satu\ndua", "queued as", "From: a@luar.test\r\nSubject: b\r\n\r\nsatu\r\ndua\r\n", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f, j := &fake{}, &looks{}
+			from := "lain@luar.test"
+			c := &chain{out: func() *filter.Outcome {
+				return &filter.Outcome{Changed: true, Body: io.NopCloser(strings.NewReader(tt.content)), BodySize: int64(len(tt.content)), From: &from,
+					AddTo: []string{"dalam@agensi-a.test", "tiada@agensi-a.test"},
+					Edits: []filter.Edit{{Op: filter.Change, Name: "Subject", Value: "b", Index: 1}, {Op: filter.Insert, Name: "X-Spam", Value: "no"}}}
+			}}
+			addr, _ := startWith(t, Config{Kind: MX}, Deps{Store: f, Filters: c, Judge: j, Router: routes})
+			must(t, send(t, addr, "From: a@luar.test\r\nSubject: a\r\n\r\nlama\r\n"), tt.reply)
+			got := f.last(t)
+			if got.body != tt.body || !strings.Contains(string(got.env.Prefix), "X-Spam: no\r\n") || got.env.From != from {
+				t.Errorf("from %s: prefix %q, message %q, want %q", got.env.From, got.env.Prefix, got.body, tt.body)
+			}
+			if len(got.env.Recipients) != 2 || got.env.Recipients[1].Account != 3 {
+				t.Errorf("recipients are %+v", got.env.Recipients)
+			}
+			if len(j.seen) != 2 || len(c.seen) != 1 || len(j.seen[1].Recipients) != 2 {
+				t.Errorf("judged %d times, filtered %d times; want 2 and 1", len(j.seen), len(c.seen))
+			}
+		})
+	}
+	f := &fake{}
+	c := &chain{out: func() *filter.Outcome {
+		return &filter.Outcome{Changed: true, Edits: []filter.Edit{{Op: filter.Change, Name: "Subject", Value: "[RAHSIA] b", Index: 1}}}
+	}}
+	addr, _ := startWith(t, Config{Kind: MX}, Deps{Store: f, Filters: c})
+	must(t, send(t, addr, "Subject: a\r\n\r\n"), "\r\n550 5.7.1 Disekat. Blocked.")
+	if len(f.got) != 0 {
+		t.Error("a message that a filter made RAHSIA is kept")
+	}
+}
+
+func TestQuarantine(t *testing.T) {
+	f, n := &fake{}, &notes{}
+	c := &chain{out: func() *filter.Outcome {
+		return &filter.Outcome{Action: filter.Quarantine, Filter: "opendkim", Reason: "odd", Changed: true, Edits: []filter.Edit{{Op: filter.Add, Name: "X-Odd", Value: "yes"}}}
+	}}
+	addr, _ := startWith(t, Config{Kind: MX}, Deps{Store: f, Filters: c, Trace: n, Quarantine: n})
+	must(t, send(t, addr, "Subject: a\r\n\r\nisi\r\n"), "queued as")
+	if len(f.got) != 0 || len(n.held) != 1 {
+		t.Fatalf("accepted %d, in quarantine %d", len(f.got), len(n.held))
+	}
+	q := n.held[0]
+	if q.Filter != "opendkim" || q.Reason != "odd" || q.Agency != "agensi-a" || q.Until.Sub(q.Time) != inQuarantine || n.body != "Subject: a\r\nX-Odd: yes\r\n\r\nisi\r\n" {
+		t.Errorf("%+v with %q", q, n.body)
+	}
+	addr, _ = startWith(t, Config{Kind: MX}, Deps{Store: f, Filters: c})
+	must(t, send(t, addr, "Subject: a\r\n\r\nisi\r\n"), "\r\n550 5.7.1 ")
+}
+
+func TestHooksInOrder(t *testing.T) {
+	var said []string
+	hook := func(name string) Hooks {
+		note := func(stage string) Hook {
+			return func(_ context.Context, st *Stage) error {
+				said = append(said, name+" "+stage)
+				if stage == "header" && st.Header.Get("Subject") == "tolak" {
+					return reply(550, "5.7.1", "by its header")
+				}
+				if stage == "body" {
+					st.Add("X-Hook", name)
+				}
+				return nil
+			}
+		}
+		return Hooks{Connect: note("connect"), Ehlo: note("ehlo"), Mail: note("mail"), Rcpt: note("rcpt"), Header: note("header"), Body: note("body"), End: note("end")}
+	}
+	f := &fake{}
+	addr, _ := startWith(t, Config{Kind: MX}, Deps{Store: f, Hooks: []Hooks{hook("a"), {}, hook("b")}})
+	must(t, send(t, addr, "Subject: a\r\n\r\nisi\r\n"), "queued as")
+	want := "a connect b connect a ehlo b ehlo a mail b mail a rcpt b rcpt a header b header a body b body a end b end"
+	if got := strings.Join(said, " "); got != want {
+		t.Errorf("hooks ran as %s, want %s", got, want)
+	}
+	if got := string(f.last(t).env.Prefix); !strings.HasSuffix(got, "X-Hook: a\r\nX-Hook: b\r\n") {
+		t.Errorf("the prefix is %q", got)
+	}
+	said = nil
+	out := send(t, addr, "Subject: tolak\r\n\r\n"+strings.Repeat("isi\r\n", 3000))
+	must(t, out, "\r\n550 5.7.1 by its header\r\n221 ")
+	if len(f.got) != 1 || slices.Contains(said, "a body") {
+		t.Errorf("what a hook refused went on: %v", said)
+	}
+}
+
+func TestHeaderHookComesBeforeTheBody(t *testing.T) {
+	var size int64 = -1
+	s := New(Config{Kind: MX, Hostname: "mx.agensi-a.test"}, Deps{Store: &fake{}, Spool: area(t), Hooks: []Hooks{{Header: func(_ context.Context, st *Stage) error {
+		size = st.s.tx.chunk.size
+		return nil
+	}}}})
+	client, server := pipeOf(t, s)
+	go io.Copy(io.Discard, client)
+	go func() {
+		io.WriteString(client, open+"BDAT 15\r\nSubject: ab\r\n\r\nBDAT 3\r\nisiBDAT 3 LAST\r\nisi")
+		io.WriteString(client, "QUIT\r\n")
+	}()
+	s.newSession(server).run(t.Context())
+	if size != 15 {
+		t.Fatalf("the hook saw the header after %d octets, want 15", size)
+	}
+}
+
+func TestHeldAccountsDoNotSend(t *testing.T) {
+	f := &fake{}
+	addr, s := startWith(t, Config{Kind: Submission, AllowPlaintextAuth: true}, Deps{Store: f})
+	c := connect(t, addr)
+	d := newTalk(t, c)
+	d.ask("", "220")
+	d.ask("EHLO klien.test", "250")
+	d.ask("AUTH PLAIN AHBlZ2F3YWkxQGFnZW5zaS1hLnRlc3QAa2F0YQ==", "235")
+	d.ask("MAIL FROM:<pegawai1@agensi-a.test>", "250")
+	d.ask("RCPT TO:<b@jauh.test>", "250")
+	d.ask("DATA", "354")
+	f.mu.Lock()
+	f.held = "stolen"
+	f.mu.Unlock()
+	d.ask("From: pegawai1@agensi-a.test\r\n\r\n.", "550 5.7.1 this account is held")
+	d.ask("MAIL FROM:<pegawai1@agensi-a.test>", "550 5.7.1 this account is held")
+	if n := s.EndSessions(pegawai.ID + 1); n != 0 {
+		t.Errorf("%d sessions of nobody ended", n)
+	}
+	if n := s.EndSessions(pegawai.ID); n != 1 {
+		t.Errorf("%d sessions ended, want 1", n)
+	}
+	d.ask("", "421 4.7.0 this account is held")
+	if _, err := d.r.ReadByte(); err != io.EOF {
+		t.Errorf("the session goes on: %v", err)
+	}
+	if len(f.got) != 0 {
+		t.Error("a held account has sent")
+	}
+}
+
+func TestAcceptedIsTold(t *testing.T) {
+	f := &fake{}
+	var told []string
+	addr, _ := startWith(t, Config{Kind: MX}, Deps{Store: f, Accepted: func(_ context.Context, e *store.Envelope, x *message.Index) {
+		told = append(told, e.QueueID+" "+x.Parts[0].Get("Subject"))
+	}})
+	must(t, send(t, addr, "Subject: a\r\n\r\n"), "queued as")
+	if want := f.last(t).env.QueueID + " a"; !slices.Equal(told, []string{want}) {
+		t.Errorf("told %q, want %q", told, want)
+	}
+	f.fail = store.ErrBusy
+	send(t, addr, "Subject: b\r\n\r\n")
+	if len(told) != 1 {
+		t.Error("told of what was not accepted")
+	}
+}
+
+func TestRequireTLSAndDSNAreKept(t *testing.T) {
+	f := &fake{}
+	c := connect(t, start(t, Config{Kind: MX}, f))
+	d := newTalk(t, c)
+	d.ask("", "220")
+	d.ask("EHLO luar.test", "250")
+	d.ask("STARTTLS", "220")
+	d.tls()
+	if lines := d.ask("EHLO luar.test", "250"); !bytes.Contains(lines, []byte("REQUIRETLS\r\n")) {
+		t.Fatalf("under TLS the server offers %s", lines)
+	}
+	d.ask("MAIL FROM:<a@luar.test> REQUIRETLS RET=FULL ENVID=Q+2B1", "250")
+	d.ask("RCPT TO:<pegawai1@agensi-a.test> NOTIFY=delay,failure ORCPT=rfc822;p+2Ba@agensi-a.test", "250")
+	d.ask("DATA", "354")
+	d.ask("Subject: a\r\n\r\n.", "250")
+	e := f.last(t).env
+	if !e.RequireTLS || e.Ret != "FULL" || e.EnvID != "Q+2B1" || e.Recipients[0].Notify != "DELAY,FAILURE" || e.Recipients[0].ORcpt != "rfc822;p+2Ba@agensi-a.test" {
+		t.Errorf("the envelope is %+v", e)
+	}
+}

@@ -1,0 +1,68 @@
+package smtpin
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/tls"
+	"io"
+	"net"
+	"strings"
+	"testing"
+
+	"sampul/internal/spool"
+)
+
+// talk is a client that says one line and reads one reply.
+type talk struct {
+	t testing.TB
+	c net.Conn
+	r *bufio.Reader
+}
+
+func newTalk(t testing.TB, c net.Conn) *talk { return &talk{t, c, bufio.NewReader(c)} }
+
+// ask says a line, none for "", and gives the reply, which must begin so.
+func (d *talk) ask(line, want string) []byte {
+	d.t.Helper()
+	if line != "" {
+		if _, err := io.WriteString(d.c, line+"\r\n"); err != nil {
+			d.t.Fatalf("%s: %v", line, err)
+		}
+	}
+	var all bytes.Buffer
+	for {
+		got, err := d.r.ReadString('\n')
+		all.WriteString(got)
+		if err != nil {
+			d.t.Fatalf("%s: %v after %q", line, err, all.String())
+		}
+		if len(got) > 3 && got[3] == '-' {
+			continue
+		}
+		if !strings.HasPrefix(got, want) {
+			d.t.Fatalf("%s: the server says %q, want %s", line, got, want)
+		}
+		return all.Bytes()
+	}
+}
+
+func (d *talk) tls(certs ...tls.Certificate) {
+	c := tls.Client(d.c, &tls.Config{InsecureSkipVerify: true, Certificates: certs})
+	d.c, d.r = c, bufio.NewReader(c)
+}
+
+func area(t testing.TB) *spool.Area {
+	t.Helper()
+	a, err := spool.New(t.TempDir(), 4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func pipeOf(t testing.TB, _ *Server) (client, server net.Conn) {
+	t.Helper()
+	client, server = net.Pipe()
+	t.Cleanup(func() { client.Close() })
+	return client, server
+}
