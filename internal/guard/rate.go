@@ -13,7 +13,7 @@ type Rate struct {
 }
 
 // Rates counts events by key over a window that slides: what was counted in the window
-// before counts for the part of it that is still within Per.
+// before counts for the part of it that is still within Per, as if it had come evenly.
 type Rates[K comparable] struct {
 	rate  Rate
 	clock func() time.Time

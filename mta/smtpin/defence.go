@@ -318,7 +318,7 @@ func (d *Defence) ban(s *session, n netip.Prefix, why string) {
 	b := d.bans.Ban(n, why)
 	s.log.Warn("banned", "network", n, "why", why, "until", b.Until, "times", b.Times)
 	if s.badRcpts > 0 {
-		s.badRcpts = maxBadRecipients // this session ends too
+		s.badRcpts = maxBadRecipients + 1 // this session ends too
 	}
 }
 

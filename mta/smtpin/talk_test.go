@@ -5,9 +5,14 @@ import (
 	"bytes"
 	"crypto/tls"
 	"io"
+	"log/slog"
 	"net"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"sampul/internal/spool"
 )
@@ -65,4 +70,35 @@ func pipeOf(t testing.TB, _ *Server) (client, server net.Conn) {
 	client, server = net.Pipe()
 	t.Cleanup(func() { client.Close() })
 	return client, server
+}
+
+// locked lets several goroutines log into one buffer.
+type locked struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
+
+func logTo(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(&locked{w: w}, nil)) }
+
+// waitReadable returns once octets have come, and leaves them.
+func waitReadable(t testing.TB, c net.Conn) {
+	t.Helper()
+	raw, err := c.(syscall.Conn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = raw.Read(func(fd uintptr) bool {
+		var b [1]byte
+		_, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		return err != unix.EAGAIN
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
