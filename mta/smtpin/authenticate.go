@@ -2,10 +2,7 @@ package smtpin
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
-	"sampul/internal/message"
 	"sampul/mta/authres"
 )
 
@@ -26,13 +23,13 @@ func (d *delivery) authenticate(ctx context.Context) error {
 		return &Reply{451, "4.7.0", "the message could not be authenticated, try again later", err}
 	}
 	d.results = res
-	if code, enhanced, text, refuse := refusal(res); refuse {
+	if code, enhanced, text, refuse := res.Refusal(); refuse {
 		s.log.Info("refused", "id", s.tx.id, "from", s.tx.args.from, "remote", s.ip, "dmarc", res.DMARC.Domain, "reply", code)
 		return reply(code, enhanced, text)
 	}
 	d.junk = d.junk || res.DMARC.Disposition == "quarantine"
-	d.prefix = append(d.prefix, resultsField(res, s.srv.cfg.Hostname)...)
-	return d.removeForged(forged(d.index, s.srv.cfg.Hostname))
+	d.prefix = append(d.prefix, res.Header(s.srv.cfg.Hostname)...)
+	return d.removeForged(authres.ForgedResults(d.index, s.srv.cfg.Hostname))
 }
 
 // removeForged takes away fields that pretend to be our word (RFC 8601 section 5).
@@ -60,30 +57,4 @@ func (d *delivery) removeForged(fields []int) error {
 	d.s.log.Info("forged Authentication-Results removed", "id", d.s.tx.id, "fields", len(fields))
 	d.take(in)
 	return nil
-}
-
-func refusal(r *authres.Results) (code int, enhanced, text string, refuse bool) {
-	if r.DMARC.Disposition != "reject" {
-		return 0, "", "", false
-	}
-	return 550, "5.7.26", fmt.Sprintf("%s asks to reject mail that does not authenticate as its own (DMARC)", r.DMARC.Domain), true
-}
-
-func resultsField(r *authres.Results, hostname string) []byte {
-	if h, ok := any(r).(interface{ Header(string) []byte }); ok {
-		return h.Header(hostname)
-	}
-	return fmt.Appendf(nil, "Authentication-Results: %s; dmarc=%s\r\n", hostname, r.DMARC.Result)
-}
-
-func forged(x *message.Index, hostname string) []int {
-	var out []int
-	for i := range x.Parts[0].Fields {
-		f := &x.Parts[0].Fields[i]
-		id, _, _ := strings.Cut(strings.TrimSpace(string(f.Value)), ";")
-		if strings.EqualFold(f.Name, "Authentication-Results") && strings.EqualFold(strings.TrimSpace(id), hostname) {
-			out = append(out, i)
-		}
-	}
-	return out
 }

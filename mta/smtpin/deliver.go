@@ -3,7 +3,6 @@ package smtpin
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"sampul/internal/gate"
@@ -13,9 +12,6 @@ import (
 	"sampul/policy"
 	"sampul/store"
 )
-
-// maxReceived is how many servers a message may have passed (RFC 5321 section 6.3).
-const maxReceived = 50
 
 // junk is the mailbox for what is most likely spam.
 const junk = "Junk"
@@ -89,7 +85,7 @@ func (d *delivery) take(in *incoming) {
 // check is what needs the message alone: loops, and that an account sends as itself.
 func (d *delivery) check(ctx context.Context) error {
 	s := d.s
-	if countReceived(d.index) > maxReceived {
+	if d.looped() {
 		return errLoop
 	}
 	d.prefix = s.receivedField(d.now)
@@ -110,16 +106,6 @@ func (d *delivery) check(ctx context.Context) error {
 		d.take(full)
 	}
 	return nil
-}
-
-func countReceived(x *message.Index) int {
-	n := 0
-	for _, f := range x.Parts[0].Fields {
-		if strings.EqualFold(f.Name, "Received") {
-			n++
-		}
-	}
-	return n
 }
 
 // bodyHooks lets hooks see the whole message, and takes the fields that they add.

@@ -40,6 +40,7 @@ func (d *delivery) envelope() *store.Envelope {
 	}
 	e.Prefix = fmt.Appendf(nil, "Return-Path: <%s>\r\n", e.From) // RFC 5321 section 4.4
 	e.Prefix = append(e.Prefix, d.prefix...)
+	e.Prefix = append(e.Prefix, s.loopField()...)
 	e.Prefix = append(e.Prefix, d.verdict.TagHeaders...)
 	return e
 }

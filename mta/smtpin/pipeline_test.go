@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -423,4 +424,32 @@ func TestRequireTLSAndDSNAreKept(t *testing.T) {
 	if !e.RequireTLS || e.Ret != "FULL" || e.EnvID != "Q+2B1" || e.Recipients[0].Notify != "DELAY,FAILURE" || e.Recipients[0].ORcpt != "rfc822;p+2Ba@agensi-a.test" {
 		t.Errorf("the envelope is %+v", e)
 	}
+}
+
+// A message that went out for an address of ours and comes back for it goes in circles;
+// one that comes back for another address does not.
+func TestLoopsEnd(t *testing.T) {
+	secret := []byte("a secret of the suite")
+	f := &fake{}
+	addr, _ := startWith(t, Config{Kind: MX}, Deps{Store: f, Router: routes, LoopSecret: secret})
+	to := func(address, header string) string {
+		return exchange(t, addr, "EHLO luar.test\r\nMAIL FROM:<a@luar.test>\r\nRCPT TO:<"+address+">\r\nDATA\r\n"+header+"Subject: a\r\n\r\n.\r\nQUIT\r\n")
+	}
+	mark := func() string {
+		return regexp.MustCompile("(?m)^X-Sampul-Loop: .*\r\n").FindString(string(f.last(t).env.Prefix))
+	}
+	must(t, to("sana@agensi-a.test", ""), "queued as")
+	field := mark()
+	if field == "" {
+		t.Fatalf("the prefix is %q", f.last(t).env.Prefix)
+	}
+	must(t, to("sana@agensi-a.test", field), "\r\n554 5.4.6 ")
+	must(t, to("pegawai1@agensi-a.test", field), "queued as")
+	if mark() != "" {
+		t.Error("what stays here is marked")
+	}
+	must(t, to("kumpulan@agensi-a.test", ""), "queued as")
+	must(t, to("kumpulan@agensi-a.test", mark()), "\r\n554 5.4.6 ")
+	must(t, to("pegawai1@agensi-a.test", strings.Repeat("Received: from a\r\n", maxReceived)), "queued as")
+	must(t, to("pegawai1@agensi-a.test", strings.Repeat("Received: from a\r\n", maxReceived+1)), "\r\n554 5.4.6 ")
 }
