@@ -182,7 +182,7 @@ func (r *Runner) send(ctx context.Context, j *job, env *store.Envelope, p *part)
 	for k, t := range p.to {
 		m.To[k] = smtpout.Rcpt{Address: t.rc.Path, Notify: t.rc.Notify, ORcpt: t.rc.ORcpt}
 	}
-	results := r.deps.Sender.Send(ctx, outHop(&p.hop), m)
+	results := r.deps.Sender.Send(ctx, OutHop(&p.hop), m)
 	if len(results) != len(p.to) {
 		return nil, said{}, fmt.Errorf("%d answers for %d recipients", len(results), len(p.to))
 	}

@@ -117,14 +117,14 @@ func (r *Runner) dest(h *route.Hop) *dest {
 		r.dests[k] = d
 	}
 	if k.away {
-		d.hop = outHop(h)
+		d.hop = OutHop(h)
 	}
 	d.used = r.now()
 	return d
 }
 
-// outHop is the hop in smtpout's words.
-func outHop(h *route.Hop) smtpout.Hop {
+// OutHop is the hop in smtpout's words.
+func OutHop(h *route.Hop) smtpout.Hop {
 	o := smtpout.Hop{Domain: h.Domain, LMTP: h.Kind == route.ToLMTP, User: h.User, Secret: h.Secret, HELO: h.HELO}
 	if h.Kind != route.ToMX {
 		o.Host = h.Host

@@ -96,7 +96,7 @@ wait_port() { for _ in $(seq 200); do (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/n
 # one NAME PORT CONNECTIONS: prints messages a second until the sink has them all
 one() {
 	: >"$dir/count"
-	smtp-sink -c "127.0.0.1:$SINK" 2000 >"$dir/count" 2>"$dir/sink.log" &
+	smtp-sink -u postfix -c "127.0.0.1:$SINK" 2000 >"$dir/count" 2>"$dir/sink.log" &
 	sink=$!
 	wait_port $SINK
 	local began

@@ -23,6 +23,13 @@ type demoOptions struct {
 	officers int
 	ready    string
 	plain    bool
+
+	resolver   string
+	remotePort int
+	httpsPort  int
+	trustCA    string
+	filters    string
+	sealers    []string
 }
 
 // demoReady is what --json prints, on one line, once everything answers.
@@ -34,6 +41,8 @@ type demoReady struct {
 	Submissions     string        `json:"submissions"`
 	IMAP            string        `json:"imap"`
 	IMAPS           string        `json:"imaps"`
+	HTTPS           string        `json:"https"` // publishes MTA-STS policies
+	HTTP            string        `json:"http"`  // /metrics and /healthz
 	Admin           string        `json:"admin"`
 	CAFile          string        `json:"ca_file"`
 	DataDir         string        `json:"data_dir"`
@@ -41,6 +50,8 @@ type demoReady struct {
 	Accounts        []demoAccount `json:"accounts"`
 	Application     demoAccount   `json:"application"`
 	OfficerPassword string        `json:"officer_password,omitempty"`
+
+	outbound string // for people
 }
 
 type demoAccount struct {
@@ -57,10 +68,16 @@ a certificate authority of its own. Without --dir everything is gone when it end
 --dir the next start takes the data up again.`,
 		RunE: func(c *cobra.Command, _ []string) error { return demo(c, t, o) }}
 	f := c.Flags()
-	f.IntVar(&o.base, "base-port", 20000, "ports are base+25, +587, +465, +143, +993")
+	f.IntVar(&o.base, "base-port", 20000, "ports are base+25, +587, +465, +143, +993, +443 (MTA-STS policies), +80 (metrics)")
 	f.IntVar(&o.officers, "officers", 0, "so many officers more: officer0000@agensi-a.test and on")
 	f.StringVar(&o.ready, "ready-file", "", "write the JSON to this `file` too, once all is ready")
 	f.BoolVar(&o.plain, "plaintext-login", false, "allow logins without TLS, for measuring")
+	f.StringVar(&o.resolver, "resolver", "", "ask the DNS server at `HOST:PORT`; without it no DNS is asked, and mail goes out to routes with an address alone")
+	f.IntVar(&o.remotePort, "remote-port", 25, "connect to this port of mail exchangers")
+	f.IntVar(&o.httpsPort, "https-port", 443, "fetch MTA-STS policies from this port")
+	f.StringVar(&o.trustCA, "trust-ca", "", "trust the authorities in this PEM `file` too, for SMTP and HTTPS")
+	f.StringVar(&o.filters, "filters", "", "TOML `file` with [[filter]] sections")
+	f.StringSliceVar(&o.sealers, "trust-sealer", nil, "`domain` whose ARC seal overrides DMARC, besides government's")
 	return c
 }
 
@@ -70,6 +87,8 @@ func (o *demoOptions) check(t *target) error {
 		return usagef("demo makes its own configuration: give --dir, not --config")
 	case o.base < 1 || o.base+993 > 65535:
 		return usagef("--base-port: between 1 and %d", 65535-993)
+	case o.remotePort < 1 || o.remotePort > 65535 || o.httpsPort < 1 || o.httpsPort > 65535:
+		return usagef("--remote-port, --https-port: between 1 and 65535")
 	case o.officers < 0 || o.officers > 100_000:
 		return usagef("--officers: between 0 and 100000")
 	}
@@ -95,11 +114,12 @@ func demo(c *cobra.Command, t *target, o demoOptions) (err error) {
 		return err
 	}
 	log := newLog(c.ErrOrStderr(), cfg.Log)
-	s, err := openSuite(c.Context(), cfg, log)
+	s, err := openSuite(c.Context(), cfg, log, func(s *suite) {
+		s.isDemo, s.remotePort, s.httpsPort = true, o.remotePort, o.httpsPort
+	})
 	if err != nil {
 		return err
 	}
-	s.noLimit = true
 	out, err := settle(c.Context(), s, dir, o)
 	if err == nil {
 		err = s.start(c.Context())
@@ -107,7 +127,7 @@ func demo(c *cobra.Command, t *target, o demoOptions) (err error) {
 	if err != nil {
 		return errors.Join(err, s.close())
 	}
-	log.Warn(outboundNote)
+	s.outboundNote()
 	out.describe(s, ca)
 	if err := announce(c.OutOrStdout(), t.json, o.ready, out); err != nil {
 		return errors.Join(err, s.close())
@@ -125,22 +145,30 @@ func demoConfig(dir string, o demoOptions) (*config.Config, string, error) {
 	if _, err := seal.EnsureKeyFile(key); err != nil {
 		return nil, "", err
 	}
-	ca, cert, certKey, err := tlsfiles.Authority(certs, time.Now(), "mail.agensi-a.test", "localhost", "127.0.0.1", "::1")
+	ca, cert, certKey, err := tlsfiles.Authority(certs, time.Now(), "mail.agensi-a.test", "mta-sts.agensi-a.test", "mta-sts.agensi-b.test", "localhost", "127.0.0.1", "::1")
 	if err != nil {
 		return nil, "", err
 	}
+	at := func(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(o.base+port)) }
 	cfg := &config.Config{
 		Hostname: "mail.agensi-a.test", DataDir: dir, KeyFile: key, Postmaster: "postmaster@agensi-a.test",
 		GovDomains: []string{"*.gov.my"}, MaxMessage: 40 << 20,
 		Log: config.Log{Format: "text", Level: "info"}, TLS: config.TLS{Cert: cert, Key: certKey},
+		HTTP: at(80), TraceDays: 30, Resolver: "off", Outbound: config.Outbound{TrustCA: o.trustCA, TrustSealers: o.sealers},
+	}
+	if o.resolver != "" {
+		cfg.Resolver = o.resolver
+	}
+	if o.filters != "" {
+		if cfg.Filters, err = config.LoadFilters(o.filters); err != nil {
+			return nil, "", usage(err)
+		}
 	}
 	for _, l := range []struct {
 		kind string
 		port int
-	}{{"mx", 25}, {"submission", 587}, {"submissions", 465}, {"imap", 143}, {"imaps", 993}} {
-		cfg.Listeners = append(cfg.Listeners, config.Listener{
-			Kind: l.kind, Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(o.base+l.port)), PlaintextLogin: o.plain,
-		})
+	}{{"mx", 25}, {"submission", 587}, {"submissions", 465}, {"imap", 143}, {"imaps", 993}, {"https", 443}} {
+		cfg.Listeners = append(cfg.Listeners, config.Listener{Kind: l.kind, Address: at(l.port), PlaintextLogin: o.plain})
 	}
 	return cfg, ca, nil
 }
@@ -149,7 +177,11 @@ func demoConfig(dir string, o demoOptions) (*config.Config, string, error) {
 func (d *demoReady) describe(s *suite, ca string) {
 	d.Ready, d.PID, d.CAFile, d.DataDir = true, os.Getpid(), ca, s.cfg.DataDir
 	d.Admin = filepath.Join(s.cfg.DataDir, socketName)
-	for i, to := range []*string{&d.MX, &d.Submission, &d.Submissions, &d.IMAP, &d.IMAPS} {
+	d.HTTP, d.outbound = s.cfg.HTTP, "Mail for other domains goes out by "+s.cfg.Resolver
+	if !s.mail.resolver.On() {
+		d.outbound = "No DNS is asked, so that nothing leaves this machine: mail for other domains waits in the queue"
+	}
+	for i, to := range []*string{&d.MX, &d.Submission, &d.Submissions, &d.IMAP, &d.IMAPS, &d.HTTPS} {
 		*to = s.bound[i].Addr().String()
 	}
 }
@@ -165,7 +197,7 @@ func announce(w io.Writer, asJSON bool, readyFile string, d *demoReady) error {
 		return writeLine(w, d)
 	}
 	a, b := d.Accounts[0], d.Accounts[1]
-	_, err := fmt.Fprintf(w, `Sampul runs. Nothing leaves this machine: %[1]s.
+	_, err := fmt.Fprintf(w, `Sampul runs. %[1]s.
 
   MX          %[2]s        IMAP   %[5]s  (STARTTLS)
   submission  %[3]s  (STARTTLS)   IMAPS  %[6]s
@@ -189,7 +221,7 @@ Now one that is marked as an official secret. It is refused, and recorded:
   go run ./cmd/sampul incident list --dir %[12]s
 
 Ctrl-C ends it.
-`, outboundNote, d.MX, d.Submission, d.Submissions, d.IMAP, d.IMAPS,
+`, d.outbound, d.MX, d.Submission, d.Submissions, d.IMAP, d.IMAPS,
 		a.Address, a.Password, b.Address, b.Password, d.CAFile, d.DataDir)
 	return err
 }

@@ -31,7 +31,7 @@ end with 421 or BYE, and what was accepted is filed.`,
 				s.close()
 				return err
 			}
-			log.Warn(outboundNote)
+			s.outboundNote()
 			return s.wait(c.Context())
 		}}
 }

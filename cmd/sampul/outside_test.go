@@ -64,7 +64,7 @@ type running struct {
 	base int
 }
 
-// freeBase finds a base port whose five ports nobody uses.
+// freeBase finds a base port whose ports nobody uses.
 func freeBase(t *testing.T) int {
 	t.Helper()
 next:
@@ -78,7 +78,7 @@ next:
 		if base < 1024 || base+993 > 65535 {
 			continue
 		}
-		for _, p := range []int{25, 587, 465, 143, 993} {
+		for _, p := range []int{25, 587, 465, 143, 993, 443, 80} {
 			ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", base+p))
 			if err != nil {
 				continue next

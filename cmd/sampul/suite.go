@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,16 +22,16 @@ import (
 	"sampul/internal/spool"
 	"sampul/internal/tlsfiles"
 	"sampul/mta/smtpin"
+	"sampul/mta/sts"
 	"sampul/policy"
 	"sampul/store"
 	"sampul/store/bolt"
 )
 
 const (
-	inMemory     = 256 << 10 // longer messages under judgement go to a sealed work file
-	drainTime    = 20 * time.Second
-	perNetwork   = 200
-	outboundNote = "delivery to other servers is off in this version: mail for other domains waits in the queue"
+	inMemory   = 256 << 10 // longer messages under judgement go to a sealed work file
+	drainTime  = 20 * time.Second
+	perNetwork = 200
 )
 
 // A server is what a listener runs.
@@ -48,7 +50,11 @@ type suite struct {
 	judge   *judge
 	metrics *metrics.Metrics
 	guard   *guard.Guard
-	noLimit bool // the demo: no limits for a network
+	mail    *mailRoom
+
+	isDemo     bool // no limits for a network, everything on loopback
+	remotePort int  // of mail exchangers
+	httpsPort  int  // of MTA-STS policies
 
 	certs   map[config.TLS]*tlsfiles.Files
 	servers []server
@@ -75,13 +81,17 @@ func (j *judge) Judge(ctx context.Context, m *policy.Mail) (*policy.Verdict, err
 }
 
 // openSuite opens the store and all that does not listen yet.
-func openSuite(ctx context.Context, cfg *config.Config, log *slog.Logger) (*suite, error) {
-	s := &suite{cfg: cfg, log: log, guard: guard.New(time.Now), certs: map[config.TLS]*tlsfiles.Files{}, failed: make(chan error, 1)}
+func openSuite(ctx context.Context, cfg *config.Config, log *slog.Logger, with ...func(*suite)) (*suite, error) {
+	s := &suite{cfg: cfg, log: log, guard: guard.New(time.Now), certs: map[config.TLS]*tlsfiles.Files{}, failed: make(chan error, 1),
+		remotePort: 25, httpsPort: 443}
+	for _, f := range with {
+		f(s)
+	}
 	var err error
 	if s.work, err = spool.New(os.TempDir(), inMemory); err != nil {
 		return nil, err
 	}
-	s.store, err = bolt.Open(ctx, bolt.Options{Dir: cfg.DataDir, KeyFile: cfg.KeyFile, Log: log})
+	s.store, err = bolt.Open(ctx, bolt.Options{Dir: cfg.DataDir, KeyFile: cfg.KeyFile, Log: log, GovDomains: cfg.GovDomains})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", cfg.DataDir, err)
 	}
@@ -97,6 +107,9 @@ func openSuite(ctx context.Context, cfg *config.Config, log *slog.Logger) (*suit
 	})}
 	s.metrics = metrics.New(s.gauges())
 	s.judge.judged = s.metrics.Judged
+	if err := s.openMail(); err != nil {
+		return nil, errors.Join(err, s.store.Close())
+	}
 	return s, nil
 }
 
@@ -141,7 +154,7 @@ func (s *suite) start(ctx context.Context) (err error) {
 		if err != nil {
 			return fmt.Errorf("listener %d (%s): %w", i+1, l.Kind, err)
 		}
-		ln, err := net.Listen("tcp", l.Address)
+		ln, err := listen(l.Address)
 		if err != nil {
 			return fmt.Errorf("listener %d (%s): %w", i+1, l.Kind, err)
 		}
@@ -158,12 +171,30 @@ func (s *suite) start(ctx context.Context) (err error) {
 		}
 		s.run(func() error { return s.metrics.Serve(ctx, ln, s.healthy) })
 	}
+	s.startMail(ctx)
 	for i, srv := range s.servers {
 		ln := s.bound[i]
 		s.run(func() error { return srv.Serve(ctx, ln) })
 		s.log.Info("listening", "kind", s.cfg.Listeners[i].Kind, "address", ln.Addr().String())
 	}
 	return nil
+}
+
+// listen binds host:port, or unix:/path; a socket file that nobody answers at was left by
+// a process that died.
+func listen(address string) (net.Listener, error) {
+	path, ok := strings.CutPrefix(address, "unix:")
+	if !ok {
+		return net.Listen("tcp", address)
+	}
+	if c, err := net.Dial("unix", path); err == nil {
+		c.Close()
+		return nil, fmt.Errorf("%s: another process answers there", path)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	return net.Listen("unix", path)
 }
 
 func (s *suite) run(f func() error) {
@@ -194,29 +225,43 @@ func (s *suite) server(l *config.Listener) (server, error) {
 	if l.MaxMessage > 0 {
 		size = int64(l.MaxMessage)
 	}
-	limit := perNetwork
-	if l.MaxPerNetwork > 0 {
-		limit = l.MaxPerNetwork
-	}
-	conns := guard.NewConns(limit)
-	if s.noLimit {
+	conns := guard.NewConns(cmp.Or(l.MaxPerNetwork, perNetwork))
+	if s.isDemo {
 		conns = nil
 	}
-	if l.IMAP() {
+	switch {
+	case l.Kind == "https":
+		return newWebServer(tc, sts.Handler(s.stsPolicy)), nil
+	case l.IMAP():
 		return imapd.New(imapd.Config{
 			Kind: imapd.Kind(l.Kind), Hostname: s.cfg.Hostname, TLS: tc, AllowPlaintextAuth: l.PlaintextLogin,
 			MaxMessage: size, MaxConnections: l.MaxConnections, Idle: time.Duration(l.Idle),
 		}, imapd.Deps{Store: s.store, Judge: s.judge, Spool: s.work, Guard: s.guard, Conns: conns, Log: s.log}), nil
+	}
+	clients, err := authorities(l.ClientCA)
+	if err != nil {
+		return nil, fmt.Errorf("client_ca: %w", err)
+	}
+	m := s.mail
+	deps := smtpin.Deps{
+		Store: s.store, Judge: s.judge, Spool: s.work, Guard: s.guard, Conns: conns, Log: s.log,
+		Defence: m.defence, Router: m.router, Quarantine: s.store, Trace: s.store, Accepted: s.accepted,
+		Replied: func(k smtpin.Kind, code int, enhanced string) { s.metrics.Replied(string(k), code, enhanced) },
+	}
+	if m.resolver.On() {
+		deps.Auth = counting{m.auth, s.metrics}
+	}
+	if len(s.cfg.Filters) > 0 {
+		deps.Filters = m.filters
 	}
 	return smtpin.New(smtpin.Config{
 		Kind: smtpin.Kind(l.Kind), Hostname: s.cfg.Hostname, Postmaster: s.cfg.Postmaster, TLS: tc,
 		AllowPlaintextAuth: l.PlaintextLogin, MaxSize: size, MaxRecipients: l.MaxRecipients,
 		MaxConnections: l.MaxConnections, BareCR: smtpin.LineEnds(l.BareCR), BareLF: smtpin.LineEnds(l.BareLF),
 		Idle: time.Duration(l.Idle), MinRate: int64(l.MinRate),
-	}, smtpin.Deps{
-		Store: s.store, Judge: s.judge, Spool: s.work, Guard: s.guard, Conns: conns, Log: s.log,
-		Replied: func(k smtpin.Kind, code int, enhanced string) { s.metrics.Replied(string(k), code, enhanced) },
-	}), nil
+		Trusted: config.Networks(s.cfg.Trusted), XClient: config.Networks(l.XCLIENT), Proxy: config.Networks(l.Proxy),
+		Clients: config.Networks(l.Clients), ClientCAs: clients,
+	}, deps), nil
 }
 
 func (s *suite) tls(l *config.Listener) (*tls.Config, error) {
@@ -287,6 +332,7 @@ func (s *suite) close() error {
 	for _, srv := range s.servers {
 		wg.Go(func() { srv.Shutdown(ctx) })
 	}
+	wg.Go(func() { s.stopMail(ctx) })
 	wg.Wait()
 	if s.admin != nil {
 		s.admin.Shutdown(ctx)
