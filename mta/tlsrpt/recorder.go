@@ -42,9 +42,9 @@ type States interface {
 
 const (
 	keepDays    = 14
-	maxDomains  = 50000 // a day; what comes beyond is not counted, and said so once
-	maxDetails  = 100   // different failures of a policy a day; others join the last kind
-	maxPolicies = 50    // different policies of a domain a day
+	maxDay      = 8 << 20 // octets of a day, about; what comes beyond has no place of its own
+	maxDetails  = 50      // different failures of a policy a day; others join one like them
+	maxPolicies = 20      // different policies of a domain a day
 	maxInfo     = 300
 	dayForm     = "2006-01-02"
 )
@@ -80,8 +80,9 @@ type Recorder struct {
 
 	mu    sync.Mutex
 	days  map[string]day
+	size  map[string]int // octets of each day, about
 	dirty map[string]bool
-	full  string // the day on which maxDomains was reached and said
+	full  string // the day on which maxDay was reached, and that was said
 }
 
 // New makes a Recorder; states may be nil, then counts end with the process.
@@ -92,7 +93,7 @@ func New(states States, log *slog.Logger, clock func() time.Time) *Recorder {
 	if clock == nil {
 		clock = time.Now
 	}
-	return &Recorder{states: states, log: log, clock: clock, days: map[string]day{}, dirty: map[string]bool{}}
+	return &Recorder{states: states, log: log, clock: clock, days: map[string]day{}, size: map[string]int{}, dirty: map[string]bool{}}
 }
 
 // Note counts one outcome. It does not wait for anything but, once a day, States.
@@ -105,57 +106,67 @@ func (r *Recorder) Note(o Outcome) {
 	name := r.clock().UTC().Format(dayForm)
 	d := r.load(name)
 	domain := strings.ToLower(o.Domain)
-	if len(d) >= maxDomains && d[domain] == nil {
-		if r.full != name {
-			r.full = name
-			r.log.Warn("TLS results of further domains are not counted today", "domains", len(d))
-		}
+	room := r.size[name] < maxDay
+	if !room && r.full != name {
+		r.full = name
+		r.log.Warn("TLS results of further domains are not counted today", "domains", len(d))
+	}
+	c, added := d.find(domain, o.Policy, room)
+	if c == nil {
 		return
 	}
+	r.size[name] += added
 	r.dirty[name] = true
-	c := d.find(domain, o.Policy)
 	if o.Result == "" {
 		c.Success++
 		return
 	}
 	c.Failure++
-	c.add(detail{Result: o.Result, SendingIP: o.SendingIP, MXHost: o.MXHost, MXHelo: o.MXHelo, ReceivingIP: o.ReceivingIP,
-		Info: o.Info[:min(len(o.Info), maxInfo)]})
+	r.size[name] += c.add(detail{Result: o.Result, SendingIP: o.SendingIP, MXHost: o.MXHost, MXHelo: o.MXHelo, ReceivingIP: o.ReceivingIP,
+		Info: o.Info[:min(len(o.Info), maxInfo)]}, room)
 }
 
-func (d day) find(domain string, p Policy) *counts {
-	for _, c := range d[domain] {
+// find gives the counts of a policy, and how many octets new ones take. With no room, or too
+// many policies, those of another policy of the domain count it; nil when it has none.
+func (d day) find(domain string, p Policy, room bool) (*counts, int) {
+	all := d[domain]
+	for _, c := range all {
 		if c.Policy.Type == p.Type && c.Policy.Domain == p.Domain && slices.Equal(c.Policy.Strings, p.Strings) && slices.Equal(c.Policy.MXHosts, p.MXHosts) {
-			return c
+			return c, 0
 		}
 	}
-	if n := len(d[domain]); n >= maxPolicies {
-		return d[domain][n-1]
+	switch {
+	case len(all) > 0 && (!room || len(all) >= maxPolicies):
+		return all[len(all)-1], 0
+	case !room:
+		return nil, 0
 	}
 	c := &counts{Policy: p}
-	d[domain] = append(d[domain], c)
-	return c
+	d[domain] = append(all, c)
+	size := 200 + 2*len(domain)
+	for _, s := range slices.Concat(p.Strings, p.MXHosts) {
+		size += len(s) + 4
+	}
+	return c, size
 }
 
-// add counts a failure with those like it; the text for people is that of the first.
-func (c *counts) add(x detail) {
+// add counts a failure with those like it, and says how many octets a new one takes; the
+// text for people is that of the first.
+func (c *counts) add(x detail, room bool) int {
+	room = room && len(c.Failures) < maxDetails
 	for i := range c.Failures {
 		f := &c.Failures[i]
-		if f.Result == x.Result && f.SendingIP == x.SendingIP && f.MXHost == x.MXHost && f.ReceivingIP == x.ReceivingIP {
+		if f.Result == x.Result && (!room || f.SendingIP == x.SendingIP && f.MXHost == x.MXHost && f.ReceivingIP == x.ReceivingIP) {
 			f.Count++
-			return
+			return 0
 		}
 	}
-	if len(c.Failures) >= maxDetails {
-		for i := range c.Failures {
-			if c.Failures[i].Result == x.Result {
-				c.Failures[i].Count++
-				return
-			}
-		}
+	if !room && len(c.Failures) >= 2*maxDetails { // there are few result types: never
+		return 0
 	}
 	x.Count = 1
 	c.Failures = append(c.Failures, x)
+	return 250 + len(x.Info) + len(x.MXHost)
 }
 
 func stateName(day string) string { return "tlsrpt/" + day }
@@ -170,6 +181,7 @@ func (r *Recorder) load(name string) day {
 		b, err := r.states.State(stateName(name))
 		if err == nil && len(b) > 0 {
 			err = json.Unmarshal(b, &d)
+			r.size[name] = len(b)
 		}
 		if err != nil {
 			r.log.Warn("TLS results of a day not read", "day", name, "err", err)
@@ -228,6 +240,7 @@ func (r *Recorder) forget(ctx context.Context) error {
 	for name := range r.days {
 		if name != today && !r.dirty[name] {
 			delete(r.days, name)
+			delete(r.size, name)
 			over = true
 		}
 	}
@@ -243,7 +256,7 @@ func (r *Recorder) forget(ctx context.Context) error {
 
 // Run flushes from time to time, and when ctx ends.
 func (r *Recorder) Run(ctx context.Context) {
-	t := time.NewTicker(time.Minute)
+	t := time.NewTicker(5 * time.Minute)
 	defer t.Stop()
 	for {
 		last := false
