@@ -82,9 +82,6 @@ func (s *signature) parseRest(t tags) *problem {
 			}
 		}
 	}
-	if s.expires >= 0 && s.created >= 0 && s.expires < s.created {
-		return permerror("x= is before t=")
-	}
 	return s.usable()
 }
 

@@ -201,6 +201,9 @@ func (c *check) verify(s *signature, raw []byte) (*KeyRecord, *problem) {
 	if s.expired(c.o.Now) {
 		return k, &problem{Fail, "the signature has expired"}
 	}
+	if s.expires >= 0 && s.expires < s.created {
+		return k, permerror("x= is before t=")
+	}
 	if subtle.ConstantTimeCompare(s.hash.hash.Sum(nil), s.bh) != 1 {
 		return k, &problem{Fail, "the body was changed"}
 	}
