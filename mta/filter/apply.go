@@ -19,7 +19,9 @@ import (
 // the prefix when it comes before the message's first field, which leaves the message,
 // and its signatures, alone.
 func Apply(m *Mail, o *Outcome) (prefix []byte, msg io.Reader, err error) {
-	h, err := m.header()
+	fresh := *m
+	fresh.head = nil
+	h, err := fresh.header()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -70,6 +70,10 @@ func TestApply(t *testing.T) {
 				t.Fatal(err)
 			}
 			p, msg = applied(t, next, &Outcome{})
+			h, err := next.header()
+			if err != nil || string(h.prefix()) != strings.ReplaceAll(tt.prefix, "\n", "\r\n") || string(h.own(false)) != strings.ReplaceAll(tt.msg[:strings.Index(tt.msg, "\n\n")+2], "\n", "\r\n") {
+				t.Errorf("what is passed on of the header is %q, %v", h.visible(), err)
+			}
 			if p != tt.prefix || msg != tt.msg || next.Index.Size != int64(len(strings.ReplaceAll(msg, "\n", "\r\n"))) {
 				t.Errorf("the next filter sees prefix\n%s\nand message\n%s", p, msg)
 			}

@@ -158,6 +158,7 @@ func (c *Chain) make(cfg Config) (Filter, error) {
 // nothing about the message, which the caller answers with a temporary code.
 func (c *Chain) Run(ctx context.Context, m *Mail) (*Outcome, error) {
 	total, work := &Outcome{}, *m
+	work.head = nil
 	for _, l := range c.links {
 		if !slices.Contains(l.cfg.Scope, m.Scope) {
 			continue

@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"time"
 )
 
 const rspamdAnswer = 1 << 20 // longest answer that is read
@@ -39,7 +38,9 @@ func newRspamd(cfg Config, opt Options) (*rspamd, error) {
 		line, _, _ := strings.Cut(string(b), "\n")
 		r.password = strings.TrimSpace(line)
 	}
-	transport := &http.Transport{MaxIdleConnsPerHost: 8, IdleConnTimeout: 30 * time.Second, MaxResponseHeaderBytes: 64 << 10}
+	// A connection a message: one that rspamd closes just when it is used again would make
+	// a message wait for nothing.
+	transport := &http.Transport{DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10}
 	if strings.HasPrefix(cfg.Address, "http://") || strings.HasPrefix(cfg.Address, "https://") {
 		u, err := url.Parse(cfg.Address)
 		if err != nil || u.Host == "" {
