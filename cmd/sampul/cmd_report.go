@@ -41,8 +41,8 @@ type tlsReportArgs struct {
 	Day    time.Time
 }
 
-// tlsReport asks the running suite; while none runs, what it kept.
-func tlsReport(ctx context.Context, st store.Store, a tlsReportArgs, emit func(any) error) error {
+// reportTLS asks the running suite; while none runs, what it kept.
+func reportTLS(ctx context.Context, st store.Store, a tlsReportArgs, emit func(any) error) error {
 	if r, ok := ctx.Value(tlsReportsKey{}).(tlsReports); ok {
 		return emit(r.TLSReport(a.Domain, a.Day))
 	}

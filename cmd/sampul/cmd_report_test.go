@@ -51,7 +51,7 @@ func TestReportTLSRunning(t *testing.T) {
 	rec := tlsrpt.New(nil, nil, nil)
 	rec.Note(tlsrpt.Outcome{Domain: "jauh.test", Policy: tlsrpt.Policy{Type: "no-policy-found", Domain: "jauh.test"}})
 	ctx := withTLSReports(context.Background(), liveReports{rec})
-	err := tlsReport(ctx, nil, tlsReportArgs{"jauh.test", time.Now()}, func(v any) error {
+	err := reportTLS(ctx, nil, tlsReportArgs{"jauh.test", time.Now()}, func(v any) error {
 		if r := v.(*tlsrpt.Report); len(r.Policies) != 1 || r.Organization != "Agensi A" {
 			t.Errorf("got %+v", r)
 		}

@@ -68,7 +68,7 @@ var operations = map[string]operation{
 		}
 		return emit(in)
 	}),
-	"report.tlsrpt": op(tlsReport),
+	"report.tlsrpt": op(reportTLS),
 	"queue.list": op(func(ctx context.Context, st store.Store, _ none, emit func(any) error) error {
 		const page = 1000
 		for after := ""; ; {
