@@ -21,6 +21,9 @@ type line struct {
 	Over  bool            `json:"over,omitempty"`
 }
 
+// maxArgs bounds the arguments of one call: the table of a split domain is the longest.
+const maxArgs = 32 << 20
+
 // An operation is what the other side of the socket does.
 type operation func(ctx context.Context, st store.Store, args json.RawMessage, emit func(any) error) error
 
@@ -46,7 +49,7 @@ func adminHandler(st store.Store) http.Handler {
 			http.NotFound(w, r)
 			return
 		}
-		args, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+		args, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxArgs))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return

@@ -82,7 +82,7 @@ func agencyCommand(t *target) *cobra.Command {
 				return []any{a.Name, a.Title, a.Created.Format("2006-01-02")}
 			})
 		}}
-	return group("agency", "Agencies: who owns domains, accounts and rules", add, ls)
+	return group("agency", "Agencies: who owns domains, accounts and rules", append(agencyMore(t), add, ls)...)
 }
 
 func domainCommand(t *target) *cobra.Command {
@@ -94,25 +94,11 @@ func domainCommand(t *target) *cobra.Command {
 	add.Flags().StringVar(&agency, "agency", "", "the `agency` that owns it")
 	ls := &cobra.Command{Use: "list", Short: "List domains", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return list(t, c, "domain.list", none{}, "DOMAIN\tAGENCY\tCREATED", func(d store.Domain) []any {
-				return []any{d.Name, d.Agency, d.Created.Format("2006-01-02")}
+			return list(t, c, "domain.list", none{}, "DOMAIN\tAGENCY\tCREATED\tROUTE\tHELD", func(d store.Domain) []any {
+				return []any{d.Name, d.Agency, d.Created.Format("2006-01-02"), routeText(d.Route), d.Held}
 			})
 		}}
-	return group("domain", "Domains: what stands right of the @", add, ls)
-}
-
-func aliasCommand(t *target) *cobra.Command {
-	add := &cobra.Command{Use: "add ALIAS ADDRESS", Short: "Send mail for ALIAS to the account ADDRESS", Args: cobra.ExactArgs(2),
-		RunE: func(c *cobra.Command, args []string) error {
-			return t.change(c, "alias.add", store.Alias{Address: args[0], Target: args[1]}, "alias "+args[0]+" added")
-		}}
-	ls := &cobra.Command{Use: "list", Short: "List aliases", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			return list(t, c, "alias.list", none{}, "ALIAS\tADDRESS\tAGENCY", func(a store.Alias) []any {
-				return []any{a.Address, a.Target, a.Agency}
-			})
-		}}
-	return group("alias", "Aliases: further addresses of an account", add, ls)
+	return group("domain", "Domains: what stands right of the @", append(domainMore(t), add, ls)...)
 }
 
 func accountCommand(t *target) *cobra.Command {
@@ -122,7 +108,7 @@ func accountCommand(t *target) *cobra.Command {
 				return []any{a.Address, a.Agency, a.Kind, a.Quota, a.Name}
 			})
 		}}
-	return group("account", "Accounts: officers, shared mailboxes, applications", accountAdd(t), ls, accountPassword(t))
+	return group("account", "Accounts: officers, shared mailboxes, applications", append(accountMore(t), accountAdd(t), ls, accountPassword(t))...)
 }
 
 func accountAdd(t *target) *cobra.Command {

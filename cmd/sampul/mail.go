@@ -223,7 +223,7 @@ func (s *suite) holdAccount(ctx context.Context, id store.AccountID, why string)
 	if err := s.store.HoldAccount(ctx, store.System, a.Address, why); err != nil {
 		return err
 	}
-	_, err = s.store.QueueHold(ctx, store.System, store.QueueFilter{Sender: id}, why)
+	_, err = stopSent(ctx, s.store, id, why)
 	return err
 }
 

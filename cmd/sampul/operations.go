@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"sampul/store"
 )
@@ -28,7 +29,18 @@ var roles = map[string]store.Role{
 }
 
 // operations are all that the socket answers to.
-var operations = map[string]operation{
+var operations = joined(firstOperations, routeOperations)
+
+// joined makes one table of those that stand in several files.
+func joined(sets ...map[string]operation) map[string]operation {
+	all := map[string]operation{}
+	for _, s := range sets {
+		maps.Copy(all, s)
+	}
+	return all
+}
+
+var firstOperations = map[string]operation{
 	"agency.add": op(func(ctx context.Context, st store.Store, a store.Agency, _ func(any) error) error {
 		return st.AddAgency(ctx, store.System, a)
 	}),

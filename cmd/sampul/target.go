@@ -59,7 +59,15 @@ func (t *target) openStore(ctx context.Context) (*bolt.Engine, error) {
 	if _, err := os.Stat(filepath.Join(dir, "FORMAT")); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s holds no suite, `sampul init` makes one: %w", dir, store.ErrNotFound)
 	}
-	e, err := bolt.Open(ctx, bolt.Options{Dir: dir, KeyFile: key, Log: slog.New(slog.DiscardHandler)})
+	var gov []string
+	if t.config != "" {
+		c, err := config.Load(t.config)
+		if err != nil {
+			return nil, usage(err)
+		}
+		gov = c.GovDomains
+	}
+	e, err := bolt.Open(ctx, bolt.Options{Dir: dir, KeyFile: key, GovDomains: gov, Log: slog.New(slog.DiscardHandler)})
 	if errors.Is(err, store.ErrLocked) {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
