@@ -18,6 +18,7 @@ need clamav-milter clamav-milter
 need rspamd rspamd
 need opendkim opendkim
 need postfix postfix
+need unbound unbound
 need opendkim-testmsg opendkim-tools
 /usr/bin/python3 -c "import dkim, authres" >/dev/null 2>&1 || missing="$missing python3-dkim python3-authres python3-nacl"
 perl -MNet::SSLeay -e 1 >/dev/null 2>&1 || missing="$missing libnet-ssleay-perl"
