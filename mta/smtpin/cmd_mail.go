@@ -2,6 +2,7 @@ package smtpin
 
 import (
 	"context"
+	"errors"
 
 	"sampul/store"
 )
@@ -67,7 +68,10 @@ func (s *session) active(ctx context.Context) error {
 		return nil
 	}
 	a, err := s.srv.deps.Store.AccountByID(ctx, s.account.ID)
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrNotFound): // it went meanwhile
+		return errHeld
+	case err != nil:
 		return err
 	}
 	if a.Held != "" || a.Frozen {

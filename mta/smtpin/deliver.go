@@ -37,6 +37,7 @@ type delivery struct {
 func (s *session) deliver(ctx context.Context, in *incoming) error {
 	s.messages++
 	d := &delivery{s: s, began: time.Now(), now: s.srv.deps.Clock(), body: in.spool, index: in.index.Finish()}
+	s.tx.msgID = messageID(d.index)
 	defer d.drop()
 	ctx, cancel := context.WithTimeout(ctx, s.srv.cfg.JudgeTime)
 	defer cancel()
@@ -59,6 +60,7 @@ func (s *session) deliver(ctx context.Context, in *incoming) error {
 	if err := s.hooks(ctx, onEnd); err != nil {
 		return err
 	}
+	d.addFields()
 	return d.accept(ctx)
 }
 
@@ -116,9 +118,14 @@ func (d *delivery) bodyHooks(ctx context.Context) error {
 	if err := d.s.hooks(ctx, onBody); err != nil {
 		return err
 	}
-	d.prefix = append(d.prefix, st.fields...)
-	st.fields = nil
+	d.addFields()
 	return nil
+}
+
+// addFields takes the fields that hooks have added.
+func (d *delivery) addFields() {
+	d.prefix = append(d.prefix, d.s.st.fields...)
+	d.s.st.fields = nil
 }
 
 // judge asks policy, and refuses what it refuses.
@@ -171,11 +178,7 @@ func (d *delivery) accept(ctx context.Context) error {
 	}
 	s.log.Info("accepted", "id", env.QueueID, "from", env.From, "rcpts", len(env.Recipients), "size", d.body.Size(),
 		"class", d.verdict.Class, "junk", d.junk, "took_ms", time.Since(d.began).Milliseconds())
-	if s.srv.deps.Trace != nil {
-		e := s.event("accepted")
-		e.MessageID = messageID(d.index)
-		s.srv.deps.Trace.Note(e)
-	}
+	s.note("accepted", nil)
 	if s.srv.deps.Accepted != nil {
 		s.srv.deps.Accepted(ctx, env, d.index)
 	}

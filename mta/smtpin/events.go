@@ -42,7 +42,7 @@ func (s *session) noteRefused(r *Reply, address, agency string) {
 const maxNoted = 100
 
 func (s *session) event(name string) store.Event {
-	e := store.Event{Time: s.srv.deps.Clock(), ID: s.tx.id, Event: name, From: s.tx.args.from, Host: s.host()}
+	e := store.Event{Time: s.srv.deps.Clock(), ID: s.tx.id, MessageID: s.tx.msgID, Event: name, From: s.tx.args.from, Host: s.host()}
 	e.To = slices.Clone(s.tx.given[:min(len(s.tx.given), maxNoted)])
 	if s.account != nil {
 		e.Agencies = addAgency(e.Agencies, s.account.Agency)
@@ -68,7 +68,7 @@ func (s *session) host() string {
 	return s.helo + "[" + s.ip.String() + "]"
 }
 
-// messageID is the Message-ID without its brackets' surroundings.
+// messageID is the Message-ID as it stands, cut to what a field can hold.
 func messageID(x *message.Index) string {
 	id := strings.TrimSpace(message.DecodeHeader([]byte(x.Parts[0].Get("Message-ID"))))
 	if len(id) > 998 {

@@ -232,7 +232,7 @@ func (d *delivery) quarantine(ctx context.Context, out *filter.Outcome) (*Reply,
 	}
 	q := store.Quarantined{
 		ID: s.tx.id, Time: d.now, Until: d.now.Add(inQuarantine), Agency: d.filterMail().Agency,
-		From: s.tx.args.from, Recipients: s.tx.given, MessageID: messageID(d.index), Size: d.body.Size(),
+		From: s.tx.args.from, Recipients: s.tx.given, MessageID: s.tx.msgID, Size: d.body.Size(),
 		Filter: out.Filter, Reason: out.Reason,
 	}
 	if err := s.srv.deps.Quarantine.Quarantine(ctx, q, d.envelope(), d.body, v.Passed); err != nil {

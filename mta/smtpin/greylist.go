@@ -176,13 +176,13 @@ func (g *greylist) run(ctx context.Context) {
 
 func (g *greylist) keep(ctx context.Context) {
 	g.mu.Lock()
-	dirty := g.dirty
+	if !g.dirty {
+		g.mu.Unlock()
+		return
+	}
 	g.dirty = false
 	b := encodeGrey(g.known, g.nets)
 	g.mu.Unlock()
-	if !dirty {
-		return
-	}
 	if err := g.states.KeepState(ctx, greyState, b); err != nil {
 		g.log.Warn("greylist was not kept", "err", err)
 	}

@@ -31,7 +31,7 @@ func (s *session) proxied() error {
 	if err != nil { // a Unix socket behind the proxy
 		return nil
 	}
-	s.ip, s.port = ap.Addr().Unmap(), ap.Port()
+	s.ip, s.port = plainAddr(ap.Addr()), ap.Port()
 	s.peer = s.ip
 	s.trusted = within(s.srv.cfg.Trusted, s.ip)
 	return nil
@@ -47,16 +47,14 @@ func within(networks []netip.Prefix, ip netip.Addr) bool {
 	return false
 }
 
+// remote is the other side of a connection; the zero address on a Unix socket.
 func remote(a net.Addr) (netip.Addr, uint16) {
-	switch v := a.(type) {
-	case *net.TCPAddr:
+	if v, ok := a.(*net.TCPAddr); ok {
 		ap := v.AddrPort()
-		return ap.Addr().Unmap(), ap.Port()
-	case nil:
-		return netip.Addr{}, 0
-	}
-	if ap, err := netip.ParseAddrPort(a.String()); err == nil {
-		return ap.Addr().Unmap(), ap.Port()
+		return plainAddr(ap.Addr()), ap.Port()
 	}
 	return netip.Addr{}, 0
 }
+
+// plainAddr is an address as networks are compared with it.
+func plainAddr(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }

@@ -64,7 +64,7 @@ func TestWithoutAProxyHeaderNothingIsSaid(t *testing.T) {
 
 // A header from somebody else is not read: who could send one could be anybody.
 func TestProxyHeadersOfStrangersAreRefused(t *testing.T) {
-	addr := start(t, Config{Kind: MX, Proxy: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}, &fake{})
+	addr := start(t, Config{Kind: MX, Proxy: prefixes("192.0.2.0/24")}, &fake{})
 	c := connect(t, addr)
 	line := make([]byte, 200)
 	n, _ := c.Read(line)
@@ -87,4 +87,12 @@ func TestSilentProxyIsCutOff(t *testing.T) {
 		}
 		server.Close()
 	})
+}
+
+func prefixes(all ...string) []netip.Prefix {
+	var out []netip.Prefix
+	for _, s := range all {
+		out = append(out, netip.MustParsePrefix(s))
+	}
+	return out
 }

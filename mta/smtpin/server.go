@@ -264,7 +264,7 @@ func (s *Server) admit(ss *session) *Reply {
 			return r
 		}
 	}
-	if s.deps.Conns != nil {
+	if s.deps.Conns != nil && ss.ip.IsValid() {
 		if !s.deps.Conns.Enter(ss.ip) {
 			return errConnections
 		}

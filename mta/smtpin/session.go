@@ -66,6 +66,7 @@ type transaction struct {
 	args  mailArgs
 	given []string          // addresses of RCPT that were taken
 	rcpts []store.Recipient // where they lead
+	msgID string            // Message-ID, once the message is in
 	seen  map[target]struct{}
 	chunk *incoming // BDAT has begun
 }

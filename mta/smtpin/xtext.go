@@ -10,8 +10,8 @@ const hexDigits = "0123456789ABCDEF"
 // decodeXtext reads xtext (RFC 3461 section 4): printable ASCII without "+" and "=",
 // any octet as "+" and two capital hex digits.
 func decodeXtext(s string) (string, bool) {
-	if strings.IndexByte(s, '+') < 0 {
-		return s, plainXtext(s)
+	if plainXtext(s) {
+		return s, true
 	}
 	out := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {
