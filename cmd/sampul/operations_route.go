@@ -12,6 +12,7 @@ import (
 	"sampul/internal/address"
 	"sampul/mta/route"
 	"sampul/store"
+	"sampul/store/bolt"
 )
 
 // changing is held by operations that read, change and write back: two administrators at
@@ -63,6 +64,17 @@ type (
 	}
 )
 
+// An explainer is the store of a running suite, whose router knows the configuration too.
+type explainer interface {
+	Explain(ctx context.Context, address string) (*route.Decision, error)
+}
+
+// routed is such a store.
+type routed struct {
+	*bolt.Engine
+	*route.Routes
+}
+
 var routeOperations = map[string]operation{
 	"agency.show": op(func(_ context.Context, st store.Store, a nameArgs, emit func(any) error) error {
 		agency, err := agencyOf(st, a.Name)
@@ -81,7 +93,11 @@ var routeOperations = map[string]operation{
 		return st.SetCatchAll(ctx, store.System, a.Domain, a.Address)
 	}),
 	"route.explain": op(func(ctx context.Context, st store.Store, a nameArgs, emit func(any) error) error {
-		d, err := route.New(route.Options{Directory: st}).Explain(ctx, a.Name)
+		explain := route.New(route.Options{Directory: st}).Explain
+		if running, ok := st.(explainer); ok {
+			explain = running.Explain
+		}
+		d, err := explain(ctx, a.Name)
 		if err != nil {
 			return err
 		}

@@ -172,6 +172,10 @@ func TestALargeTableWhileItRuns(t *testing.T) {
 	if out := run(t, 0, "route", "explain", r.Accounts[0].Address, "--dir", dir); !strings.Contains(out, "mailbox "+r.Accounts[0].Address) {
 		t.Errorf("explain: %s", out)
 	}
+	run(t, 0, "domain", "add", "agensi-c.test", "--agency", "agensi-a", "--dir", dir)
+	if out := run(t, 0, "route", "explain", "postmaster@agensi-c.test", "--dir", dir); !strings.Contains(out, "the suite's postmaster is postmaster@agensi-a.test") {
+		t.Errorf("the running router is not asked: %s", out)
+	}
 	b.WriteString("satu-lagi@agensi-a.test,here\n")
 	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
 		t.Fatal(err)

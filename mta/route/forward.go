@@ -105,6 +105,10 @@ func (w *walk) srs(l leg, e *store.Entry) (over bool, no *Refusal, err error) {
 		return true, refuse(550, "5.1.1", err.Error()), nil
 	}
 	w.stepf("srs", "%s is %s", l.address, to)
-	no, err = w.follow(leg{address: to, via: l.address, depth: l.depth + 1, inner: true, forward: l.address})
+	if w.req.From != "" && !w.explain { // else who got one such address could send on through us
+		w.step("srs", "refused: it is for bounces, which have no reverse-path")
+		return true, refuse(550, "5.7.1", "this address takes bounces alone"), nil
+	}
+	no, err = w.follow(leg{address: to, via: l.address, depth: l.depth + 1, inner: true})
 	return true, no, err
 }

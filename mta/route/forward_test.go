@@ -95,7 +95,7 @@ func TestBouncesOfForwardedMail(t *testing.T) {
 	for _, c := range []struct{ name, address, from, want string }{
 		{"to who sent it", good, "", "Orang@luar.test^" + good},
 		{"in capitals, as some servers do", strings.ToUpper(good), "", "ORANG@LUAR.TEST^" + strings.ToUpper(good)},
-		{"with a reverse-path, which is rewritten", good, "mailer@lain.test", ""},
+		{"what is no bounce", good, "mailer@lain.test", "550 5.7.1"},
 		{"to the other forwarder", twice, "", "SRS0=abcd=aa=luar.test=a@lain.test^" + twice},
 		{"a domain that has become ours", inside, "", "#11^" + inside},
 		{"too old", old, "", "550 5.1.1"},
@@ -110,13 +110,8 @@ func TestBouncesOfForwardedMail(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := c.want
-			if want == "" {
-				from, _ := r.srs.encode(c.from, "a.test", now)
-				want = "Orang@luar.test<" + from + "^" + c.address
-			}
-			if got := show(d); got != want {
-				t.Errorf("got %s, want %s\n%v", got, want, d.Steps)
+			if got := show(d); got != c.want {
+				t.Errorf("got %s, want %s\n%v", got, c.want, d.Steps)
 			}
 		})
 	}

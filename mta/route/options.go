@@ -59,7 +59,7 @@ func New(o Options) *Routes {
 		o.ProbeTime = 30 * time.Second
 	}
 	return &Routes{o: o, dir: o.Directory, srs: srs{o.Directory.SuiteSecret("srs")}, bounces: bounces{o.Directory.SuiteSecret("verp")},
-		asked: asked{answers: map[string]answer{}}}
+		asked: asked{answers: map[string]answer{}, now: map[string]int{}}}
 }
 
 // cut is the local part of an address as it stands, and what follows the last @.

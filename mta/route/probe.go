@@ -23,6 +23,23 @@ type answer struct {
 type asked struct {
 	mu      sync.Mutex
 	answers map[string]answer
+	now     map[string]int // questions under way
+}
+
+// begin counts a question, and says whether the same one is under way.
+func (a *asked) begin(key string) (already bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.now[key]++
+	return a.now[key] > 1
+}
+
+func (a *asked) end(key string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.now[key]--; a.now[key] == 0 {
+		delete(a.now, key)
+	}
 }
 
 func (a *asked) get(key string, now time.Time) (answer, bool) {
@@ -51,13 +68,24 @@ func (a *asked) put(key string, got answer, now time.Time) {
 // ask is what the other server of a split domain says of an address: nil when it takes
 // mail for it. It is asked with the null reverse-path, so that the answer is about the
 // address alone.
-func (r *Routes) ask(ctx context.Context, hop Hop, to string) *Refusal {
+//
+// Two servers that each think the other has the address would ask each other without end.
+// So a question that looks like ours, while ours is under way, is not passed on.
+func (r *Routes) ask(ctx context.Context, hop Hop, req Request, to string) *Refusal {
 	if r.o.Prober == nil {
 		return noAnswer()
 	}
 	key := hop.Host + "|" + hop.TLS + "|" + strings.ToLower(to)
 	if got, ok := r.asked.get(key, r.o.Clock()); ok {
 		return got.no
+	}
+	already := r.asked.begin(key)
+	defer r.asked.end(key)
+	if already && req.From == "" {
+		if req.Inside {
+			return refuse(550, "5.4.6", "each of two servers thinks that the other has this address")
+		}
+		return noAnswer()
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.o.ProbeTime)
 	defer cancel()

@@ -280,7 +280,7 @@ func (w *walk) elsewhere(l leg, e *store.Entry) (*Refusal, error) {
 	case l.inner:
 		w.stepf("route", "elsewhere %s, not asked: who sent it on gets its bounce", hop.Host)
 	default:
-		if no := w.r.ask(w.ctx, hop, l.address); no != nil {
+		if no := w.r.ask(w.ctx, hop, w.req, l.address); no != nil {
 			w.stepf("ask", "%s: %d %s %s", hop.Host, no.Code, no.Enhanced, no.Text)
 			return no, nil
 		}

@@ -206,6 +206,42 @@ func TestASilentServerIsWaitedForOnlySoLong(t *testing.T) {
 	})
 }
 
+// mirror is another suite that thinks we have the address: it asks us.
+type mirror struct {
+	r      *Routes
+	inside bool
+	asked  int
+}
+
+func (m *mirror) Probe(ctx context.Context, _ Hop, from, to string) (int, string, string, error) {
+	if m.asked++; m.asked > 5 {
+		return 0, "", "", fmt.Errorf("asked without end")
+	}
+	d, err := m.r.Rcpt(ctx, Request{Address: to, From: from, Inside: m.inside})
+	switch {
+	case err != nil:
+		return 0, "", "", err
+	case d.Refused != nil:
+		return d.Refused.Code, d.Refused.Enhanced, d.Refused.Text, nil
+	}
+	return 250, "2.1.5", "ok", nil
+}
+
+func TestTwoServersDoNotAskEachOtherWithoutEnd(t *testing.T) {
+	for inside, want := range map[bool]string{true: "550 5.1.1", false: "450 4.4.1"} {
+		m := &mirror{inside: inside}
+		m.r = routes(world(), m)
+		d, err := m.r.Rcpt(ctx, Request{Address: "sesiapa@pindah.test", From: "orang@luar.test"})
+		if err != nil || show(d) != want || m.asked != 1 {
+			t.Errorf("inside %v: %s after %d questions, %v; want %s", inside, show(d), m.asked, err, want)
+		}
+		m.r.o.Prober = &prober{says: map[string]string{"lain@pindah.test": "250 ok"}}
+		if d, err := m.r.Rcpt(ctx, Request{Address: "lain@pindah.test"}); err != nil || show(d) != "lain@pindah.test" {
+			t.Errorf("a bounce for another address: %s, %v", show(d), err)
+		}
+	}
+}
+
 func TestExplain(t *testing.T) {
 	f := world()
 	f.group("ramai@a.test", []string{"anyone"}, "p1@a.test", "orang@luar.test", "tiada@a.test")
