@@ -25,7 +25,7 @@ func TestDANEBehindUnbound(t *testing.T) {
 	}{
 		{"signed and right", "jauh.test", good, "", "delivered dot 2.0.0", "TLS 1.3, DANE", "tlsa 1/0"},
 		{"signed and of another key", "jauh.test", bad, "", "temporary starttls 4.7.5", "required by DANE", "tlsa 0/1 validation-failure"},
-		{"signature expired", "jauh.test", good, "_25._tcp.mx1.jauh.test", "temporary dns 4.7.5", "", "tlsa 0/1 dnssec-invalid"},
+		{"signature expired", "jauh.test", good, "_25._tcp.mx1.jauh.test", "temporary dns 4.7.5", "required by DANE", "tlsa 0/1 dnssec-invalid"},
 		{"address with a bad signature", "jauh.test", good, "mx1.jauh.test", "temporary dns 4.4.3", "", ""},
 		{"exchangers with a bad signature", "jauh.test", good, "jauh.test", "temporary dns 4.4.3", "", ""},
 		{"an unsigned domain at a signed exchanger", "lain.test", bad, "", "delivered dot 2.0.0", "TLS 1.3, unverified", ""},

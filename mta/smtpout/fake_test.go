@@ -61,6 +61,19 @@ func (m *fakeMX) note(l string) {
 	m.lines = append(m.lines, l)
 }
 
+func (m *fakeMX) handler() func(*peerConn, string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.on
+}
+
+// change does f while nobody looks.
+func (m *fakeMX) change(f func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f()
+}
+
 // said are the commands that came, in order.
 func (m *fakeMX) said() []string {
 	m.mu.Lock()
@@ -93,7 +106,7 @@ func (m *fakeMX) serve(nc net.Conn) {
 	m.conns++
 	m.mu.Unlock()
 	c := &peerConn{Conn: nc, in: bufio.NewReader(nc)}
-	if m.on != nil && m.on(c, "") {
+	if on := m.handler(); on != nil && on(c, "") {
 		return
 	}
 	c.say(or(m.greeting, "220 mx.jauh.test ESMTP"))
@@ -105,7 +118,7 @@ func (m *fakeMX) serve(nc net.Conn) {
 		}
 		l = strings.TrimRight(l, "\r\n")
 		m.note(l)
-		if m.on != nil && m.on(c, l) {
+		if on := m.handler(); on != nil && on(c, l) {
 			continue
 		}
 		verb, arg, _ := strings.Cut(l, " ")
@@ -124,8 +137,11 @@ func (m *fakeMX) serve(nc net.Conn) {
 			c.say(or(m.mail, "250 2.1.0 ok"))
 		case "RCPT":
 			a, reply := path(arg), "250 2.1.5 ok"
-			if m.rcpt != nil {
-				reply = or(m.rcpt(a), reply)
+			m.mu.Lock()
+			rcpt := m.rcpt
+			m.mu.Unlock()
+			if rcpt != nil {
+				reply = or(rcpt(a), reply)
 			}
 			if strings.HasPrefix(reply, "2") {
 				d.to = append(d.to, a)

@@ -47,6 +47,7 @@ var defaultTimeouts = Timeouts{
 }
 
 const (
+	maxHosts     = 20              // looked up for one message in one attempt
 	maxAddresses = 10              // tried for one message in one attempt
 	maxSessions  = 3               // of those, with an envelope said
 	maxTrying    = 5 * time.Minute // no further address is begun after that

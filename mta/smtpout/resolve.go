@@ -157,6 +157,9 @@ func (p *Pool) endpoints(ctx context.Context, r *route, host string, source neti
 	}
 	d, f := p.demandOf(ctx, r.base, host, name, secure)
 	if f != nil {
+		if d.why != "" {
+			f.tls = "required by " + d.why
+		}
 		p.reportPolicy(&d, host, f)
 		return nil, f
 	}

@@ -125,6 +125,7 @@ func (p *Pool) demandOf(ctx context.Context, b base, host, name string, secureAd
 		}
 	}
 	if b.sec == DANEOnly {
+		d.why = "dane-only"
 		return d, refusal("4.7.4", "dane-required", "%s is set to dane-only, and %s has no usable TLSA record that is signed", b.domain, host)
 	}
 	listed := false
@@ -157,6 +158,7 @@ func (d *demand) verify(b base, host string, listed bool) *fault {
 	}
 	trusted := !b.mx || b.secure || listed
 	if b.requireTLS && !trusted {
+		d.why = "REQUIRETLS"
 		return refusal("5.7.30", "", "the message requires TLS (REQUIRETLS), and neither DNSSEC nor MTA-STS proves that %s serves %s", host, b.domain)
 	}
 	d.need = tlsVerify
@@ -188,6 +190,7 @@ func (p *Pool) dane(ctx context.Context, d *demand, b base, host, name string) (
 		}
 		f.stage = StageDNS
 		d.policy = tlsrpt.Policy{Type: "tlsa", Domain: b.domain, MXHosts: []string{host}}
+		d.why = "DANE"
 		return false, f
 	case len(records) == 0:
 		return false, nil

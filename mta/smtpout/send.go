@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
+	"time"
 )
 
 // Send makes one transaction, over a connection that is there or to the first host that
@@ -107,19 +107,25 @@ func (j *job) transact(s *session) (*transaction, *fault) {
 func (j *job) walk(r *route) {
 	start := j.p.Clock()
 	addresses := 0
-	for _, host := range r.hosts {
+	enough := func() bool {
+		return len(j.todo) == 0 || j.ctx.Err() != nil || addresses >= maxAddresses || j.sessions >= maxSessions ||
+			j.p.Clock().Sub(start) > maxTrying
+	}
+	for _, host := range r.hosts[:min(len(r.hosts), maxHosts)] {
+		if enough() {
+			return
+		}
 		ends, f := j.p.endpoints(j.ctx, r, host, j.hop.Source)
 		if f != nil {
-			f.text = strings.TrimSpace(f.text)
 			j.note(f)
 			continue
 		}
 		for _, end := range ends {
+			if enough() {
+				return
+			}
 			if j.tried[end.String()] {
 				continue
-			}
-			if len(j.todo) == 0 || j.ctx.Err() != nil || addresses >= maxAddresses || j.sessions >= maxSessions || j.p.Clock().Sub(start) > maxTrying {
-				return
 			}
 			addresses++
 			j.tried[end.String()] = true
@@ -152,6 +158,7 @@ func (j *job) reach(end *endpoint) (*session, *fault) {
 		f.remote = end.String()
 		return nil, f
 	}
+	start := time.Now()
 	s, f := p.open(j.ctx, j.hop, end)
 	if f != nil && f.stage == StageSTARTTLS && end.security.need == tlsMay && j.ctx.Err() == nil && j.hop.User == "" {
 		p.Log.Info("no TLS where none is required", "host", end.String(), "why", f.text)
@@ -162,15 +169,18 @@ func (j *job) reach(end *endpoint) (*session, *fault) {
 			s.tls = "none (" + why + ")"
 		}
 	}
-	switch {
-	case j.ctx.Err() != nil: // says nothing about the address
-	case f != nil && f.lost && (f.stage == StageConnect || f.stage == StageGreeting && isTimeout(f.err)):
+	switch silent := f != nil && f.lost && (f.stage == StageConnect || f.stage == StageGreeting && isTimeout(f.err)); {
+	case silent && (j.ctx.Err() == nil || time.Since(start) > fairWait):
 		p.dead.failed(k, dest, f)
-	default:
+	case j.ctx.Err() == nil:
 		p.dead.works(k)
 	}
 	return s, f
 }
+
+// fairWait is how long an address may be silent before it counts as dead for others too,
+// when it is the asker who ran out of time.
+const fairWait = 5 * time.Second
 
 func (j *job) note(f *fault) { j.faults = append(j.faults, f) }
 

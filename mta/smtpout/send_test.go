@@ -225,14 +225,14 @@ func TestReuse(t *testing.T) {
 		t.Errorf("RSET after a message that arrived: %q", m.said())
 	}
 	// A refused transaction is open on the other side: RSET before the next.
-	m.mu.Lock()
-	m.rcpt = func(a string) string {
-		if strings.HasPrefix(a, "x") {
-			return "550 5.1.1 who?"
+	m.change(func() {
+		m.rcpt = func(a string) string {
+			if strings.HasPrefix(a, "x") {
+				return "550 5.1.1 who?"
+			}
+			return ""
 		}
-		return ""
-	}
-	m.mu.Unlock()
+	})
 	if got := p.Send(context.Background(), jauh, letterTo("x@jauh.test"))[0]; !got.Permanent {
 		t.Fatalf("got %+v", got)
 	}
@@ -252,24 +252,23 @@ func TestReuse(t *testing.T) {
 	// The other side closes an idle connection: nobody notices.
 	p.Forget(jauh)
 	p.Forget(other)
-	m.on = func(c *peerConn, l string) bool {
-		if l == "QUIT" || l == "" {
+	idle := func(c *peerConn, l string) bool {
+		if !strings.HasPrefix(l, "MAIL") || len(m.deliveries()) != 8 {
 			return false
 		}
-		if strings.HasPrefix(l, "MAIL") && len(m.deliveries()) == 8 {
-			c.say("421 4.4.2 idle for too long")
-			c.Close()
-			m.mu.Lock()
-			m.on = nil
-			m.mu.Unlock()
-			return true
-		}
-		return false
+		m.change(func() { m.on = nil })
+		c.say("421 4.4.2 idle for too long")
+		c.Close()
+		return true
 	}
+	m.change(func() { m.on = idle })
 	for range 2 {
 		if got := p.Send(context.Background(), jauh, letterTo("b@jauh.test"))[0]; !got.Delivered {
 			t.Fatalf("got %+v", got)
 		}
+	}
+	if m.handler() != nil {
+		t.Error("the connection was not used again: this test tests nothing")
 	}
 }
 

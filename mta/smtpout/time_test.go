@@ -207,6 +207,29 @@ func TestDead(t *testing.T) {
 	})
 }
 
+// An asker in a hurry finds out for the others too, unless it gave no time at all.
+func TestDeadInAHurry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dials := 0
+		p := New(Options{Hostname: "sampul.agensi-a.test", Dial: func(ctx context.Context, _, _ string, _ netip.Addr) (net.Conn, error) {
+			dials++
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}})
+		for _, wait := range []time.Duration{time.Second, 10 * time.Second, 10 * time.Second} {
+			ctx, stop := context.WithTimeout(context.Background(), wait)
+			if got := p.Probe(ctx, smart, "", "b@jauh.test"); got.line() != "temporary connect 4.4.1" {
+				t.Errorf("got %+v", got)
+			}
+			stop()
+		}
+		if dials != 2 {
+			t.Errorf("%d dials, want 2", dials)
+		}
+		p.Close()
+	})
+}
+
 // A refused connection asks for fewer.
 func TestRefusedConnection(t *testing.T) {
 	p := New(Options{Hostname: "sampul.agensi-a.test", Dial: func(context.Context, string, string, netip.Addr) (net.Conn, error) {

@@ -64,7 +64,7 @@ func TestSecurity(t *testing.T) {
 		{"verified, wrong name", Verified, &fakeMX{tls: wrong}, "temporary starttls 4.7.5", "required by setting", "no-policy-found 0/1 certificate-host-mismatch"},
 		{"verified, unknown CA", Verified, &fakeMX{tls: stranger}, "temporary starttls 4.7.5", "required by setting", "no-policy-found 0/1 certificate-not-trusted"},
 		{"verified, not offered", Verified, &fakeMX{}, "temporary starttls 4.7.4", "required by setting", "no-policy-found 0/1 starttls-not-supported"},
-		{"dane-only, no DNSSEC", DANEOnly, &fakeMX{tls: good}, "temporary policy 4.7.4", "", "no-policy-found 0/1 dane-required"},
+		{"dane-only, no DNSSEC", DANEOnly, &fakeMX{tls: good}, "temporary policy 4.7.4", "required by dane-only", "no-policy-found 0/1 dane-required"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			rec := tlsrpt.New(nil, nil, nil)
@@ -156,7 +156,7 @@ func TestMTASTS(t *testing.T) {
 		{"enforce", "mx1.jauh.test", "expired", &fakeMX{tls: expired}, "temporary starttls 4.7.5", "required by MTA-STS", "sts 0/1 certificate-expired"},
 		{"enforce", "mx1.jauh.test", "wrong name", &fakeMX{tls: wrong}, "temporary starttls 4.7.5", "required by MTA-STS", "sts 0/1 certificate-host-mismatch"},
 		{"enforce", "mx1.jauh.test", "no STARTTLS", &fakeMX{}, "temporary starttls 4.7.4", "required by MTA-STS", "sts 0/1 starttls-not-supported"},
-		{"enforce", "mx9.jauh.test", "host not listed", &fakeMX{tls: good}, "temporary policy 4.7.5", "", "sts 0/1 validation-failure"},
+		{"enforce", "mx9.jauh.test", "host not listed", &fakeMX{tls: good}, "temporary policy 4.7.5", "required by MTA-STS", "sts 0/1 validation-failure"},
 		{"testing", "mx1.jauh.test", "good", &fakeMX{tls: good}, delivered, "TLS 1.3, unverified", "sts 1/0"},
 		{"testing", "mx1.jauh.test", "expired", &fakeMX{tls: expired}, delivered, "TLS 1.3, unverified", "sts 0/1 certificate-expired"},
 		{"testing", "mx1.jauh.test", "wrong name", &fakeMX{tls: wrong}, delivered, "TLS 1.3, unverified", "sts 0/1 certificate-host-mismatch"},
@@ -217,13 +217,13 @@ func TestDANE(t *testing.T) {
 		{"TA, expired", "", at + tlsa(2, 1, 1, own.cert), own.leaf(-hour, "mx1.jauh.test"), mismatch, "required by DANE", "tlsa 0/1 certificate-expired"},
 		{"PKIX usages are not usable: TLS without proof", "", at + tlsa(1, 1, 1, other), server, delivered, "TLS 1.3, unverified", "tlsa 1/0"},
 		{"nothing usable, no TLS", "", at + tlsa(0, 0, 1, other), nil, "temporary starttls 4.7.4", "required by DANE", "tlsa 0/1 starttls-not-supported"},
-		{"nothing usable, dane-only", DANEOnly, at + tlsa(1, 1, 1, other), server, "temporary policy 4.7.5", "", "tlsa 0/1 tlsa-invalid"},
-		{"digest of a wrong length", DANEOnly, at + "3 1 1 abcd", server, "temporary policy 4.7.5", "", "tlsa 0/1 tlsa-invalid"},
+		{"nothing usable, dane-only", DANEOnly, at + tlsa(1, 1, 1, other), server, "temporary policy 4.7.5", "required by DANE", "tlsa 0/1 tlsa-invalid"},
+		{"digest of a wrong length", DANEOnly, at + "3 1 1 abcd", server, "temporary policy 4.7.5", "required by DANE", "tlsa 0/1 tlsa-invalid"},
 		{"no STARTTLS", "", at + tlsa(3, 1, 1, leaf), nil, "temporary starttls 4.7.4", "required by DANE", "tlsa 0/1 starttls-not-supported"},
-		{"no records", DANEOnly, "", server, "temporary policy 4.7.4", "", "no-policy-found 0/1 dane-required"},
+		{"no records", DANEOnly, "", server, "temporary policy 4.7.4", "required by dane-only", "no-policy-found 0/1 dane-required"},
 		{"no records, nobody asks", "", "", server, delivered, "TLS 1.3, unverified", "no-policy-found 1/0"},
-		{"unverifiable records", "", "bogus", server, "temporary dns 4.7.5", "", "tlsa 0/1 dnssec-invalid"},
-		{"records that do not come", "", "fail", server, "temporary dns 4.7.5", "", "tlsa 0/1 dane-required"},
+		{"unverifiable records", "", "bogus", server, "temporary dns 4.7.5", "required by DANE", "tlsa 0/1 dnssec-invalid"},
+		{"records that do not come", "", "fail", server, "temporary dns 4.7.5", "required by DANE", "tlsa 0/1 dane-required"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			rec := tlsrpt.New(nil, nil, nil)
