@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -379,6 +380,11 @@ func headerOf(x *message.Index) []byte {
 		}
 	}
 	return b
+}
+
+// TLSReport is what became of TLS with a domain's exchangers on a day, up to now.
+func (s *suite) TLSReport(domain string, day time.Time) *tlsrpt.Report {
+	return s.mail.tls.Report(domain, day, s.cfg.Hostname, "mailto:"+cmp.Or(s.cfg.Postmaster, "postmaster@"+s.cfg.Hostname))
 }
 
 // stsPolicy is what we publish for a domain (RFC 8461 section 3.2): its exchanger is this

@@ -44,7 +44,7 @@ func New(g Gauges) *Metrics {
 			Name: "sampul_verdicts_total", Help: "Verdicts of the policy engine.",
 		}, []string{"listener", "direction", "class", "action"}),
 		filters: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sampul_filter_results_total", Help: "What filters answered; error-tempfail and error-accepted when one could not be asked.",
+			Name: "sampul_filter_results_total", Help: "What filters answered; error when the message had to wait for one that could not be asked, error-accepted when it went on.",
 		}, []string{"filter", "result"}),
 		asked: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "sampul_filter_seconds", Help: "How long filters took.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 9),
