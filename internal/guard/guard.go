@@ -12,12 +12,13 @@ const (
 	window   = 10 * time.Minute // in which bad logins are counted
 	free     = 10               // bad logins of a network that cost nothing
 	freeUser = 5                // bad logins of a network for one account
+	freeWide = 500              // bad logins of what stands around it: an IPv4 /24, an IPv6 /48
 	firstBan = 10 * time.Second
 	lastBan  = time.Hour
 	maxKeys  = 10000
 )
 
-// Guard counts bad logins by network, and by network and account. An account alone
+// Guard counts bad logins by network, by the wider one around it, and by network and account. An account alone
 // is never banned: whoever guesses must not be able to lock its owner out.
 type Guard struct {
 	clock func() time.Time
@@ -67,9 +68,9 @@ func (g *Guard) Wait(ip netip.Addr, user string) time.Duration {
 	return wait
 }
 
-func keys(ip netip.Addr, user string) [2]key {
+func keys(ip netip.Addr, user string) [3]key {
 	n := network(ip)
-	return [2]key{{n, ""}, {n, "u" + user}}
+	return [3]key{{n, ""}, {n, "u" + user}, {Network(ip), ""}}
 }
 
 // Failed counts a bad login. Past the free ones each bans for twice as long.
@@ -89,7 +90,7 @@ func (g *Guard) Failed(ip netip.Addr, user string) {
 		}
 		c.bad++
 		c.last = now
-		if c.bad >= [2]int{free, freeUser}[i] {
+		if c.bad >= [3]int{free, freeUser, freeWide}[i] {
 			c.ban = min(max(2*c.ban, firstBan), lastBan)
 			c.until = now.Add(c.ban)
 		}

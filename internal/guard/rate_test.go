@@ -99,3 +99,20 @@ func TestLoginBansCanBeSeenAndLifted(t *testing.T) {
 		t.Errorf("%d lifted, wait is %s", n, g.Wait(ip, ""))
 	}
 }
+
+func TestManyAddressesOfOneNetworkAreBanned(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	g := New(func() time.Time { return now })
+	for i := range freeWide {
+		if g.Wait(netip.MustParseAddr("192.0.2.250"), "x") > 0 {
+			t.Fatalf("banned after %d of %d", i, freeWide)
+		}
+		g.Failed(netip.AddrFrom4([4]byte{192, 0, 2, byte(i % 200)}), fmt.Sprint("u", i))
+	}
+	if g.Wait(netip.MustParseAddr("192.0.2.250"), "x") <= 0 {
+		t.Error("a network guesses freely from many addresses")
+	}
+	if g.Wait(netip.MustParseAddr("192.0.3.1"), "x") > 0 {
+		t.Error("another network is banned")
+	}
+}

@@ -93,7 +93,7 @@ func (s *session) authExternal(ctx context.Context, initial string, given bool) 
 		if err != nil {
 			return &Reply{454, "4.7.0", "logins cannot be checked now, try again later", err}
 		}
-		if a != nil && !a.Frozen {
+		if a != nil {
 			return s.loggedIn(a, "EXTERNAL")
 		}
 	}
@@ -103,7 +103,7 @@ func (s *session) authExternal(ctx context.Context, initial string, given bool) 
 
 // loggedIn is the end of every login.
 func (s *session) loggedIn(a *store.Account, mech string) error {
-	if a.Held != "" {
+	if !a.Active() {
 		s.log.Warn("login refused", "account", a.Address, "remote", s.ip, "mech", mech, "held", a.Held)
 		return errHeldLogin
 	}

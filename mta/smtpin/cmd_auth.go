@@ -85,6 +85,9 @@ func (s *session) loginFailed(v *verifier, mech string, err error) error {
 		return errBase64
 	case errors.Is(err, errLoginsPaused):
 		return errLoginsPaused
+	case errors.Is(err, errHeldLogin): // the password is right: no guess, and counted nowhere
+		s.log.Warn("login refused", "user", v.user, "remote", s.ip, "mech", mech)
+		return errHeldLogin
 	case !errors.Is(err, sasl.ErrCredentials):
 		return &Reply{454, "4.7.0", "logins cannot be checked now, try again later", err}
 	}
@@ -109,8 +112,11 @@ func (v *verifier) Plain(ctx context.Context, user, password string) error {
 		return errLoginsPaused
 	}
 	a, err := v.store.Login(ctx, user, password)
-	if errors.Is(err, store.ErrBadPassword) || errors.Is(err, store.ErrAccountState) {
+	switch {
+	case errors.Is(err, store.ErrBadPassword):
 		return sasl.ErrCredentials
+	case errors.Is(err, store.ErrAccountState):
+		return errHeldLogin
 	}
 	v.account = a
 	return err
@@ -127,8 +133,11 @@ func (v *verifier) Scram(ctx context.Context, user string) ([]byte, int, []byte,
 }
 
 func (v *verifier) Proved(context.Context, string) error {
-	if v.account == nil || !v.account.Active() {
+	switch {
+	case v.account == nil:
 		return sasl.ErrCredentials
+	case !v.account.Active():
+		return errHeldLogin
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ func (s *session) active(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	if a.Held != "" || a.Frozen {
+	if !a.Active() {
 		s.log.Warn("held account tried to send", "account", a.Address, "remote", s.ip, "held", a.Held)
 		return errHeld
 	}

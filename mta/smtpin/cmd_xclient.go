@@ -63,7 +63,7 @@ func (s *session) xclientLogin(ctx context.Context, login string) (*store.Accoun
 	if err != nil {
 		return nil, err
 	}
-	if found.Account == nil || found.Account.Frozen || found.Account.Held != "" {
+	if found.Account == nil || !found.Account.Active() {
 		return nil, reply(535, "5.7.8", "that account cannot send")
 	}
 	return found.Account, nil

@@ -341,6 +341,33 @@ func TestGreylistedClientsComeAgain(t *testing.T) {
 	must(t, exchange(t, addr, open+"QUIT\r\n"), "\r\n250 2.1.5 ok")
 }
 
+// Whoever an allow list knows is not asked to come again.
+func TestAllowListsSpareTheGreylist(t *testing.T) {
+	z := dnstest.New(t, listZone+"9.2.0.192.wl.test. A 127.0.0.10\n")
+	d := NewDefence(DefenceOptions{Greylist: Greylist{On: true}, Lists: []List{{Zone: "wl.test", Score: -3}}}, DefenceDeps{Resolver: dns.New(z.Addr)})
+	addr, _ := startWith(t, Config{Kind: MX, XClient: loopback}, Deps{Store: &fake{}, Defence: d})
+	for ip, want := range map[string]string{"192.0.2.9": "\r\n250 2.1.5 ok", "192.0.2.7": "\r\n451 4.7.1 "} {
+		must(t, exchange(t, addr, "EHLO p.test\r\nXCLIENT ADDR="+ip+"\r\n"+open+"QUIT\r\n"), want)
+	}
+}
+
+func TestAcquaintancesAreBounded(t *testing.T) {
+	g := newOutgoing(Outgoing{RecipientsHour: 1}, DefenceDeps{Clock: newClock().Now, Log: logTo(io.Discard)})
+	for i := range 3 * maxKnown {
+		if !g.isNew(1, fmt.Sprint(i)) || g.isNew(1, fmt.Sprint(i)) {
+			t.Fatalf("address %d is not new once", i)
+		}
+	}
+	if n := len(g.knows[1].known); n != maxKnown || g.all != maxKnown {
+		t.Errorf("%d addresses are known (%d counted), want %d", n, g.all, maxKnown)
+	}
+	g.all = maxAll
+	g.isNew(2, "x")
+	if len(g.knows) != 1 || g.knows[2] == nil {
+		t.Errorf("with too many in all, %d accounts are known", len(g.knows))
+	}
+}
+
 // told keeps what was done about accounts.
 type told struct {
 	held, notified []string

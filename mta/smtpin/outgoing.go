@@ -35,6 +35,7 @@ type outgoing struct {
 
 	mu    sync.Mutex
 	knows map[store.AccountID]*acquaintances
+	all   int // addresses in knows
 }
 
 // acquaintances are the addresses an account wrote to, as hashes, the oldest forgotten.
@@ -45,8 +46,8 @@ type acquaintances struct {
 }
 
 const (
-	maxKnown    = 4000  // addresses of one account
-	maxAccounts = 20000 // accounts whose addresses are remembered
+	maxKnown = 4000      // addresses of one account
+	maxAll   = 1_000_000 // of all accounts: some 40 MB
 )
 
 func newOutgoing(o Outgoing, deps DefenceDeps) *outgoing {
@@ -121,25 +122,35 @@ func (g *outgoing) isNew(id store.AccountID, address string) bool {
 	defer g.mu.Unlock()
 	k := g.knows[id]
 	if k == nil {
-		for other := range g.knows {
-			if len(g.knows) < maxAccounts {
-				break
-			}
-			delete(g.knows, other)
-		}
 		k = &acquaintances{known: map[uint64]struct{}{}}
 		g.knows[id] = k
 	}
 	if _, old := k.known[h]; old {
 		return false
 	}
-	k.known[h] = struct{}{}
 	if len(k.ring) < maxKnown {
+		g.room(id)
+		g.all++
+		k.known[h] = struct{}{}
 		k.ring = append(k.ring, h)
 		return true
 	}
+	k.known[h] = struct{}{}
 	delete(k.known, k.ring[k.next])
 	k.ring[k.next] = h
 	k.next = (k.next + 1) % maxKnown
 	return true
+}
+
+// room forgets the addresses of other accounts, any of them, when there are too many.
+func (g *outgoing) room(id store.AccountID) {
+	for other, k := range g.knows {
+		if g.all < maxAll {
+			return
+		}
+		if other != id {
+			g.all -= len(k.ring)
+			delete(g.knows, other)
+		}
+	}
 }

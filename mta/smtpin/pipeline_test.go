@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"sampul/internal/gate"
@@ -305,11 +306,14 @@ func TestQuarantine(t *testing.T) {
 }
 
 func TestHooksInOrder(t *testing.T) {
+	var mu sync.Mutex
 	var said []string
 	hook := func(name string) Hooks {
 		note := func(stage string) Hook {
 			return func(_ context.Context, st *Stage) error {
+				mu.Lock()
 				said = append(said, name+" "+stage)
+				mu.Unlock()
 				if stage == "header" && st.Header.Get("Subject") == "tolak" {
 					return reply(550, "5.7.1", "by its header")
 				}
@@ -331,7 +335,9 @@ func TestHooksInOrder(t *testing.T) {
 	if got := string(f.last(t).env.Prefix); !strings.HasSuffix(got, "X-Hook: a\r\nX-Hook: b\r\n") {
 		t.Errorf("the prefix is %q", got)
 	}
+	mu.Lock()
 	said = nil
+	mu.Unlock()
 	out := send(t, addr, "Subject: tolak\r\n\r\n"+strings.Repeat("isi\r\n", 3000))
 	must(t, out, "\r\n550 5.7.1 by its header\r\n221 ")
 	if len(f.got) != 1 || slices.Contains(said, "a body") {
@@ -386,6 +392,23 @@ func TestHeldAccountsDoNotSend(t *testing.T) {
 	if len(f.got) != 0 {
 		t.Error("a held account has sent")
 	}
+}
+
+// The right password of a held account is refused as often as it comes: a client that
+// tries again and again must not shut its whole network out.
+func TestHeldAccountsAreNotGuesses(t *testing.T) {
+	f := &fake{held: "stolen"}
+	addr, _ := startWith(t, Config{Kind: Submission, AllowPlaintextAuth: true, MaxErrors: 100}, Deps{Store: f})
+	c := newTalk(t, connect(t, addr))
+	c.ask("", "220")
+	c.ask("EHLO klien.test", "250")
+	for range 30 {
+		c.ask("AUTH PLAIN AHBlZ2F3YWkxQGFnZW5zaS1hLnRlc3QAa2F0YQ==", "535 5.7.8 this account is held")
+	}
+	f.mu.Lock()
+	f.held = ""
+	f.mu.Unlock()
+	c.ask("AUTH PLAIN AHBlZ2F3YWkxQGFnZW5zaS1hLnRlc3QAa2F0YQ==", "235")
 }
 
 func TestAcceptedIsTold(t *testing.T) {

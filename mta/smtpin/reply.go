@@ -65,7 +65,7 @@ var (
 	errShutdown       = reply(421, "4.3.2", "this server is going down, try again soon")
 	errIdle           = reply(421, "4.4.2", "waited too long, closing")
 	errLogin          = reply(535, "5.7.8", "wrong address or password")
-	errHeldLogin      = reply(535, "5.7.8", "this account is held: ask your administrator")
+	errHeldLogin      = reply(535, "5.7.8", "this account is held, or not active: ask your administrator")
 	errHeld           = reply(550, "5.7.1", "this account is held and cannot send: ask your administrator")
 	errEnded          = reply(421, "4.7.0", "this account is held: the session ends")
 	errRate           = reply(421, "4.7.0", "too much from your network just now, try again later")

@@ -80,6 +80,11 @@ func (f *fake) AccountByID(_ context.Context, id store.AccountID) (*store.Accoun
 
 func (f *fake) Login(_ context.Context, address, password string) (*store.Account, error) {
 	if address == pegawai.Address && password == "kata" {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.held != "" {
+			return nil, store.ErrAccountState
+		}
 		return pegawai, nil
 	}
 	return nil, store.ErrBadPassword
