@@ -91,7 +91,7 @@ LogVerbose yes
 	p.idle = true
 	p.await(t, answers("unix", socket))
 	p.await(t, func() error { // until then it defers every message
-		if !strings.Contains(tail(p.log), "returned: success") {
+		if !strings.Contains(p.Log(), "returned: success") {
 			return errors.New("it has not reached clamd yet")
 		}
 		return nil

@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -136,7 +137,7 @@ func owner(t testing.TB, name string, files ...string) {
 // A Process is a server under way.
 type Process struct {
 	name string
-	log  string // file
+	logs []string // files
 	pid  int
 	over chan struct{} // closed when it has ended
 	err  error         // how, after over
@@ -148,8 +149,8 @@ type Process struct {
 func start(t testing.TB, dir string, argv ...string) *Process {
 	t.Helper()
 	p := &Process{name: filepath.Base(argv[0]), over: make(chan struct{})}
-	p.log = filepath.Join(dir, p.name+".out")
-	out, err := os.Create(p.log)
+	p.logs = []string{filepath.Join(dir, p.name+".out")}
+	out, err := os.Create(p.logs[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +159,7 @@ func start(t testing.TB, dir string, argv ...string) *Process {
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, out, out
 	// The kernel ends the server when the thread that began it ends, so that a killed
 	// test leaves nothing behind; hence a thread that lives as long as the server.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setsid: true}
 	began := make(chan error)
 	go func() {
 		runtime.LockOSThread()
@@ -177,14 +178,21 @@ func start(t testing.TB, dir string, argv ...string) *Process {
 	t.Cleanup(func() {
 		p.Stop()
 		if t.Failed() {
-			t.Logf("%s said:\n%s", p.name, tail(p.log))
+			t.Logf("%s said:\n%s", p.name, p.Log())
 		}
 	})
 	return p
 }
 
-// Stop ends the server and waits for its end. A second Stop does nothing.
+// Stop ends the server and waits for its end, and ends what it may have left of its own
+// process group. A second Stop does nothing.
 func (p *Process) Stop() {
+	select {
+	case <-p.over:
+		return
+	default:
+	}
+	defer p.endGroup()
 	signals := []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL}
 	if p.idle {
 		signals = signals[1:]
@@ -204,13 +212,36 @@ func (p *Process) Stop() {
 	}
 }
 
+// endGroup ends what the server may have left, and waits until that is gone, so that
+// nothing writes into its directory any more.
+func (p *Process) endGroup() {
+	syscall.Kill(-p.pid, syscall.SIGKILL)
+	poll(nil, func() error {
+		if err := syscall.Kill(-p.pid, 0); !errors.Is(err, syscall.ESRCH) {
+			return errors.New("processes are left")
+		}
+		return nil
+	})
+}
+
 // await asks until the server answers. It fails the test when the server ends, or when
 // it takes too long.
 func (p *Process) await(t testing.TB, ask func() error) {
 	t.Helper()
 	if err := poll(p.over, ask); err != nil {
-		t.Fatalf("%s does not answer: %v (%v)\n%s", p.name, err, p.ended(), tail(p.log))
+		t.Fatalf("%s does not answer: %v (%v)\n%s", p.name, err, p.ended(), p.Log())
 	}
+}
+
+// Log is what the server said so far, or the end of it.
+func (p *Process) Log() string {
+	var all []string
+	for _, file := range p.logs {
+		if text := tail(file); text != "" {
+			all = append(all, text)
+		}
+	}
+	return strings.Join(all, "\n")
 }
 
 // ended is how it ended, nil while it runs.
