@@ -126,6 +126,7 @@ type DKIMKey struct {
 	State     string    `json:"state"`     // published: wait for DNS; active: signs; retired: stays published until it may go
 	Created   time.Time `json:"created"`
 	Changed   time.Time `json:"changed"`           // when it came into its state
+	Record    string    `json:"record,omitempty"`  // TXT record to publish at SELECTOR._domainkey.DOMAIN
 	Private   []byte    `json:"private,omitempty"` // PKCS#8; listings have it removed
 }
 

@@ -25,6 +25,7 @@ var below = map[string][]string{
 	"mta/authres":     {"internal"},
 	"mta/filter":      {"internal"},
 	"mta/dsn":         {"store", "internal"},
+	"mta/signing":     {"store", "internal"},
 	"mta/route":       {"store", "internal"},
 	"relay":           {"policy", "store", "internal"},
 	"policy":          {"policy/extract", "policy/mark", "store", "internal"},
