@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 
+	"sampul/internal/config"
 	"sampul/store"
 )
 
@@ -40,8 +41,9 @@ func op[A any](f func(ctx context.Context, st store.Store, args A, emit func(any
 	}
 }
 
-// adminHandler answers as the operator: whoever reaches the socket is its owner.
-func adminHandler(st store.Store) http.Handler {
+// adminHandler answers as the operator: whoever reaches the socket is its owner. cfg is
+// what is known of the machine, nil when only the data directory is.
+func adminHandler(st store.Store, cfg *config.Config) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /do/{name}", func(w http.ResponseWriter, r *http.Request) {
 		do, ok := operations[r.PathValue("name")]
@@ -55,7 +57,7 @@ func adminHandler(st store.Store) http.Handler {
 			return
 		}
 		w.Header().Set("Content-Type", "application/x-ndjson")
-		err = do(r.Context(), st, args, func(v any) error {
+		err = do(context.WithValue(r.Context(), machineKey{}, cfg), st, args, func(v any) error {
 			b, err := json.Marshal(v)
 			if err != nil {
 				return err
@@ -70,6 +72,17 @@ func adminHandler(st store.Store) http.Handler {
 		writeLine(w, line{Over: true})
 	})
 	return mux
+}
+
+type machineKey struct{}
+
+// machine is the configuration of the server that an operation runs in. A suite that is
+// known by its data directory alone has none: nobody said what its names are.
+func machine(ctx context.Context) (*config.Config, error) {
+	if cfg, _ := ctx.Value(machineKey{}).(*config.Config); cfg != nil {
+		return cfg, nil
+	}
+	return nil, usagef("the names of the server stand in its configuration: say --config F, or ask while it runs")
 }
 
 // A client makes calls.

@@ -98,7 +98,7 @@ func domainCommand(t *target) *cobra.Command {
 				return []any{d.Name, d.Agency, d.Created.Format("2006-01-02"), routeText(d.Route), d.Held}
 			})
 		}}
-	return group("domain", "Domains: what stands right of the @", append(domainMore(t), add, ls)...)
+	return group("domain", "Domains: what stands right of the @", append(domainMore(t), add, ls, domainDNSCommand(t))...)
 }
 
 func accountCommand(t *target) *cobra.Command {

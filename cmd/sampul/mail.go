@@ -348,6 +348,7 @@ func (s *suite) startMail(ctx context.Context) {
 		}
 	})
 	s.run(func() error { m.tls.Run(ctx); return nil })
+	s.run(func() error { s.keyPlan().Run(ctx); return nil })
 	s.run(func() error { m.defence.Run(ctx); return nil })
 	m.runner.Start()
 }
@@ -392,11 +393,7 @@ func (s *suite) TLSReport(domain string, day time.Time) *tlsrpt.Report {
 func (s *suite) stsPolicy(domain string) (mx []string, mode string, ok bool) {
 	for _, d := range s.domains() {
 		if d == domain {
-			mode = s.cfg.Outbound.MTASTS
-			if mode == "" {
-				mode = "testing"
-			}
-			return []string{s.cfg.Hostname}, mode, true
+			return []string{s.cfg.Hostname}, stsMode(s.cfg), true
 		}
 	}
 	return nil, "", false

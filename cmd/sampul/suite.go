@@ -299,7 +299,7 @@ func (s *suite) startAdmin() error {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return err
 	}
-	s.admin = &http.Server{Handler: adminHandler(routed{s.store, s.mail.router}), ReadHeaderTimeout: 10 * time.Second,
+	s.admin = &http.Server{Handler: adminHandler(routed{s.store, s.mail.router}, s.cfg), ReadHeaderTimeout: 10 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return withTLSReports(context.Background(), s) }}
 	s.run(func() error {
 		if err := s.admin.Serve(ln); !errors.Is(err, http.ErrServerClosed) {

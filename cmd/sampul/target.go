@@ -105,7 +105,28 @@ func (t *target) client(ctx context.Context) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &client{transport: direct{adminHandler(st)}, close: func() error { return st.Close() }}, nil
+	cfg, err := t.machine()
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return &client{transport: direct{adminHandler(st, cfg)}, close: func() error { return st.Close() }}, nil
+}
+
+// machine is the configuration of the target: the file named, or the one that `sampul
+// init --dir D` left beside the data; nil when there is none.
+func (t *target) machine() (*config.Config, error) {
+	file := t.config
+	if file == "" {
+		file = filepath.Clean(t.dir) + ".toml"
+		if _, err := os.Stat(file); err != nil {
+			return nil, nil
+		}
+	}
+	cfg, err := config.Load(file)
+	if err != nil && t.config == "" {
+		return nil, nil // a file that happens to lie there
+	}
+	return cfg, usage(err)
 }
 
 // socketPath is the socket in dir, by a way that is short enough for the kernel.
