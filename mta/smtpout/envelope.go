@@ -33,6 +33,15 @@ func (t *transaction) envelope(cmds []command) (ready bool, f *fault) {
 			if err != nil {
 				return false, broken(t.s.ctx, c.stage, err)
 			}
+			if c.text == "RSET" {
+				if r.ok() {
+					continue
+				}
+				// What came before cannot be taken back: the connection is of no more use.
+				f := said(StageMAIL, r)
+				f.permanent, f.lost = false, true
+				return false, f
+			}
 			t.heard = t.heard || r.code != 421 // 421 first: it went to sleep over an idle connection
 			switch {
 			case c.stage == StageDATA && r.code == 354:

@@ -94,3 +94,21 @@ func TestLibraryServer(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkSend is a message of 4 KB over a connection that is kept, to a server in the same
+// process.
+func BenchmarkSend(b *testing.B) {
+	peer := &fakeMX{}
+	p, _ := world(b, host1, Options{MaxUse: 1 << 30}, peer)
+	body := "Subject: a\r\n\r\n" + strings.Repeat(strings.Repeat("x", 70)+"\r\n", 56)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		m := letterTo("b@jauh.test")
+		m.Open = func(bool) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(body)), nil }
+		for pb.Next() {
+			if r := p.Send(context.Background(), jauh, m)[0]; !r.Delivered {
+				b.Fatalf("%+v", r)
+			}
+		}
+	})
+}

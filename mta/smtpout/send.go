@@ -171,6 +171,9 @@ func (j *job) reach(end *endpoint) (*session, *fault) {
 	}
 	switch silent := f != nil && f.lost && (f.stage == StageConnect || f.stage == StageGreeting && isTimeout(f.err)); {
 	case silent && (j.ctx.Err() == nil || time.Since(start) > fairWait):
+		if j.ctx.Err() != nil {
+			f.text = "did not answer in time"
+		}
 		p.dead.failed(k, dest, f)
 	case j.ctx.Err() == nil:
 		p.dead.works(k)

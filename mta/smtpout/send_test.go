@@ -272,6 +272,21 @@ func TestReuse(t *testing.T) {
 	}
 }
 
+// A server that refuses RSET gets a new connection, and nobody a bounce.
+func TestResetRefused(t *testing.T) {
+	m := &fakeMX{on: refuse("RSET", "500 5.5.1 what?"), rcpt: func(a string) string {
+		if strings.HasPrefix(a, "x") {
+			return "550 5.1.1 who?"
+		}
+		return ""
+	}}
+	p, _ := world(t, zone1, Options{}, m)
+	p.Send(context.Background(), jauh, letterTo("x@jauh.test"))
+	if got := p.Send(context.Background(), jauh, letterTo("b@jauh.test"))[0]; !got.Delivered || m.connections() != 2 {
+		t.Fatalf("got %+v over %d connections", got, m.connections())
+	}
+}
+
 func TestProbe(t *testing.T) {
 	m := &fakeMX{rcpt: func(a string) string {
 		if a == "b@jauh.test" {
