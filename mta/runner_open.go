@@ -130,10 +130,11 @@ func (b *bigReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// open is smtpout.Message's Open. What fails here is our fault, and remembered as such.
+// open is smtpout.Message's Open. What fails here is our fault, and remembered as such, but
+// for a message that has no 7-bit form: that is answered as the other side's limit.
 func (p *parcel) open(sevenBit bool) (io.ReadCloser, error) {
 	rc, err := p.opened(sevenBit)
-	if err != nil && p.err == nil {
+	if err != nil && p.err == nil && !errors.Is(err, message.ErrSigned) {
 		p.err = err
 	}
 	return rc, err

@@ -113,6 +113,7 @@ func (s *suite) runnerOptions() mta.Options {
 	o := &s.cfg.Outbound
 	life := time.Duration(o.Lifetime)
 	return mta.Options{
+		SevenBit: smtpout.SevenBit(s.work),
 		Lifetime: life, BulkLifetime: life, DelayAfter: time.Duration(o.DelayNotice),
 		PeopleWorkers: o.Workers, MaxConcurrency: o.Concurrency,
 		Counted: func(event string, lane store.Lane, _ string) { s.metrics.Attempted(event, lane.String()) },

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"sampul/internal/message"
+	"sampul/internal/spool"
 )
 
 // line is a result in one line, for tables.
@@ -306,6 +307,10 @@ func TestProbe(t *testing.T) {
 	}
 }
 
+func opens(s string) func(bool) (io.ReadCloser, error) {
+	return func(bool) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(s)), nil }
+}
+
 // What goes out depends on what the other side offers.
 func TestParameters(t *testing.T) {
 	all := []string{"PIPELINING", "SIZE 1000000", "8BITMIME", "SMTPUTF8", "DSN"}
@@ -327,7 +332,9 @@ func TestParameters(t *testing.T) {
 		{"UTF-8 address", all, func(m *Message) { m.To[0].Address = "bò@jauh.test" }, "MAIL FROM:<a@agensi-a.test> SIZE=32 SMTPUTF8, RCPT TO:<bò@jauh.test>", false},
 		{"UTF-8 address, not taken", []string{"SIZE"}, func(m *Message) { m.To[0].Address = "bò@jauh.test" }, "permanent mail 5.6.7", false},
 		{"UTF-8 domain has an ASCII form", []string{"8BITMIME"}, func(m *Message) { m.To[0].Address = "b@hò.test" }, "MAIL FROM:<a@agensi-a.test>, RCPT TO:<b@xn--h-tga.test>", false},
-		{"UTF-8 header, not taken", []string{"SIZE"}, func(m *Message) { m.UTF8Header = true }, "permanent mail 5.6.7", false},
+		{"UTF-8 header, not taken", []string{"SIZE"}, func(m *Message) { m.UTF8, m.Open = true, opens("To: b\r\nSubject: sat\u00e9\r\n\r\n") }, "permanent mail 5.6.7", false},
+		{"UTF-8 header", all, func(m *Message) { m.UTF8, m.Open = true, opens("Subject: sat\u00e9\r\n\r\n") }, "MAIL FROM:<a@agensi-a.test> SIZE=32 SMTPUTF8, RCPT TO:<b@jauh.test>", false},
+		{"UTF-8 in the body alone", []string{"SIZE"}, func(m *Message) { m.UTF8, m.Open = true, opens("Subject: satu\r\n\r\nsat\u00e9\r\n") }, "MAIL FROM:<a@agensi-a.test> SIZE=32, RCPT TO:<b@jauh.test>", false},
 		{"asked for, not needed", all, func(m *Message) { m.UTF8 = true }, "MAIL FROM:<a@agensi-a.test> SIZE=32, RCPT TO:<b@jauh.test>", false},
 		{"the null reverse-path", all, func(m *Message) { m.From = "" }, "MAIL FROM:<> SIZE=32, RCPT TO:<b@jauh.test>", false},
 	} {
@@ -375,6 +382,40 @@ func TestSourceFails(t *testing.T) {
 	}
 	if n := len(mx.deliveries()); n != 0 {
 		t.Errorf("%d messages arrived", n)
+	}
+}
+
+// A converted message is what a host without 8BITMIME gets.
+func TestSevenBit(t *testing.T) {
+	area, err := spool.New(t.TempDir(), 1<<10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	convert := SevenBit(area)
+	mx := &fakeMX{ehlo: []string{"SIZE"}}
+	p, _ := world(t, zone1, Options{}, mx)
+	m := letterTo("b@jauh.test")
+	body := "MIME-Version: 1.0\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" + strings.Repeat("sat\u00e9\r\n", 1000)
+	m.EightBit = true
+	m.Open = func(seven bool) (io.ReadCloser, error) {
+		if !seven {
+			t.Error("asked for eight bits")
+		}
+		return convert(strings.NewReader(body))
+	}
+	if r := p.Send(context.Background(), jauh, m)[0]; !r.Delivered {
+		t.Fatalf("got %+v", r)
+	}
+	want := "MIME-Version: 1.0\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" + strings.Repeat("sat=C3=A9\r\n", 1000)
+	if got := mx.deliveries()[0].body; got != want {
+		t.Errorf("arrived as %.200q", got)
+	}
+	signed := "MIME-Version: 1.0\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\n\xe9\r\n--b\r\n\r\nx\r\n--b--\r\n"
+	if _, err := convert(strings.NewReader(signed)); !errors.Is(err, message.ErrSigned) {
+		t.Errorf("signed: %v", err)
+	}
+	if _, err := convert(broke{}); err == nil || errors.Is(err, message.ErrSigned) {
+		t.Errorf("unreadable: %v", err)
 	}
 }
 

@@ -45,8 +45,7 @@ type Message struct {
 	To         []Rcpt
 	Size       int64
 	EightBit   bool // BODY=8BITMIME may be needed
-	UTF8       bool // SMTPUTF8 was asked for by the sender
-	UTF8Header bool // and the header needs it (RFC 6532); addresses are looked at here
+	UTF8       bool // SMTPUTF8 was asked for by the sender; whether it is needed is found out
 	RequireTLS bool
 	Ret, EnvID string // RFC 3461
 	// Open gives the whole message as it is to be sent, CRLF line ends. It is called again

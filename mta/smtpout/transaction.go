@@ -1,6 +1,8 @@
 package smtpout
 
 import (
+	"bufio"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -97,7 +99,11 @@ func (t *transaction) commands() ([]command, *fault) {
 		return nil, &fault{stage: StageMAIL, code: 552, enhanced: "5.3.4", permanent: true,
 			text: "the message has " + strconv.FormatInt(m.Size, 10) + " octets, the other side takes " + strconv.FormatInt(ft.maxSize, 10)}
 	}
-	utf8 := m.UTF8Header
+	utf8, err := m.utf8Header()
+	if err != nil {
+		t.local = true
+		return nil, ours(StageMAIL, err)
+	}
 	from, ok := downgrade(m.From)
 	utf8 = utf8 || !ok
 	to := make([]string, len(t.todo))
@@ -145,6 +151,37 @@ func (t *transaction) commands() ([]command, *fault) {
 		out = append(out, command{StageRCPT, b.String(), i})
 	}
 	return out, nil
+}
+
+// utf8Header says whether the header needs SMTPUTF8 (RFC 6532): it is read only where the
+// sender asked for that.
+func (m *Message) utf8Header() (bool, error) {
+	if !m.UTF8 || m.Open == nil {
+		return false, nil
+	}
+	rc, err := m.Open(false)
+	if err != nil {
+		return false, err
+	}
+	defer rc.Close()
+	in := bufio.NewReader(rc)
+	for line := 0; ; line++ {
+		c, err := in.ReadByte()
+		switch {
+		case err == io.EOF:
+			return false, nil
+		case err != nil:
+			return false, err
+		case c >= 0x80:
+			return true, nil
+		case c == '\n' && line == 0:
+			return false, nil // the end of the header
+		case c == '\n':
+			line = -1
+		case c == '\r':
+			line--
+		}
+	}
 }
 
 // param adds a parameter as it came, xtext or not; what cannot stand in a command is left out.
