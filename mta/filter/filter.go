@@ -55,7 +55,7 @@ type Mail struct {
 	Port     uint16
 	Hostname string // confirmed reverse name, "" for none
 	HELO     string
-	TLS      string // version and cipher, "" for none
+	TLS      string // version and cipher, such as "TLS 1.3 TLS_AES_128_GCM_SHA256", "" for none
 	Account  string // authenticated address, "" for none
 	AuthType string // SASL mechanism that Account used; PLAIN
 	Daemon   string // milter's {daemon_name}; mx, submission or relay, by Scope

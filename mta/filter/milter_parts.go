@@ -37,7 +37,7 @@ func (f *milterFilter) macros(m *Mail) *milter.MacroBag {
 	set("{client_port}", strconv.Itoa(int(m.Port)))
 	set("{client_name}", unknown(m.Hostname))
 	set("{client_ptr}", unknown(m.Hostname))
-	version, cipher, _ := strings.Cut(m.TLS, " ")
+	version, cipher := m.tls()
 	set("{tls_version}", version)
 	set("{cipher}", cipher)
 	if m.Account != "" {
@@ -63,6 +63,15 @@ func (m *Mail) daemon() string {
 		return "relay"
 	}
 	return "mx"
+}
+
+// tls is version and cipher apart, the version as OpenSSL writes it: TLSv1.3.
+func (m *Mail) tls() (version, cipher string) {
+	i := strings.LastIndexByte(m.TLS, ' ')
+	if i < 0 {
+		return m.TLS, ""
+	}
+	return strings.Replace(m.TLS[:i], "TLS ", "TLSv", 1), m.TLS[i+1:]
 }
 
 func domainOf(address string) string { return address[strings.LastIndexByte(address, '@')+1:] }

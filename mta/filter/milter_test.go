@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -179,10 +180,56 @@ func played(t *testing.T, f *fakeMilter, m *Mail) (*Outcome, string) {
 	return o, log.String()
 }
 
+// said is a connection on which the other side has said all that it will.
+type said struct {
+	net.Conn
+	r io.Reader
+}
+
+func (s said) Read(p []byte) (int, error)  { return s.r.Read(p) }
+func (s said) Write(p []byte) (int, error) { return len(p), nil }
+func (s said) Close() error                { return nil }
+
+// Whatever a milter sends, the library is only given packets that it can read, and what
+// comes of them is safe to put into a message and a reply.
+func FuzzMilterAnswers(f *testing.F) {
+	negotiation := packet("O\x00\x00\x00\x06\x00\x00\x01\xff\x00\x0f\xf0\x80")
+	for _, end := range []string{"a", "y550-5.7.1 a\r\n550 b\x00", "hX-A\x001\n\n2\x00", "i\x00\x00\x00\x01X-B\x00b\x00", "m\x00\x00\x00\x01Subject\x00\x00", "bisi\r", "e<>\x00", "+<a@b>\x00", "qq\x00", "p"} {
+		f.Add([]byte(negotiation + packet(end) + packet("c")))
+	}
+	f.Add([]byte(negotiation + "\x00\x00\x00\x00"))
+	c, _ := chain(f, Options{MaxBody: 1 << 20}, Config{Name: "palsu", Type: "milter", Address: "unix:/palsu"})
+	f.Fuzz(func(t *testing.T, in []byte) {
+		filter := c.links[0].filter.(*milterFilter)
+		filter.dial = func(context.Context, string, string) (net.Conn, error) { return said{r: bytes.NewReader(in)}, nil }
+		m := mail(plainText)
+		o, err := filter.Check(context.Background(), m)
+		if err != nil {
+			if strings.Contains(err.Error(), "cannot be read") {
+				t.Fatalf("the library panicked: %v", err)
+			}
+			return
+		}
+		defer o.Close()
+		if o.tidy(m) != nil {
+			return
+		}
+		if strings.ContainsAny(o.Text+o.Reason+o.Enhanced, "\r\n\x00") || o.Action >= Tempfail && (o.Code < 400 || o.Code > 599) {
+			t.Fatalf("no reply of one line: %+v", o)
+		}
+		p, msg := applied(t, m, o)
+		for l := range strings.Lines(p + msg[:strings.Index("\n"+msg, "\n\n")]) {
+			if l[0] != ' ' && l[0] != '\t' && !strings.Contains(l, ":") {
+				t.Fatalf("a line that is no field: %q", l)
+			}
+		}
+	})
+}
+
 // What a milter is told, and when, is what Postfix tells it.
 func TestMilterDialogue(t *testing.T) {
 	m := mail("Subject: satu\n dua\nFrom:a@b.test\n\nisi\n")
-	m.Hostname, m.TLS, m.Account = "mail.luar.test", "TLSv1.3 TLS_AES_128_GCM_SHA256", "orang@luar.test"
+	m.Hostname, m.TLS, m.Account = "mail.luar.test", "TLS 1.3 TLS_AES_128_GCM_SHA256", "orang@luar.test"
 	m.IP = netip.MustParseAddr("2001:db8::7")
 	want := []string{
 		"DCj\x00mx.dalam.test\x00{daemon_name}\x00mx\x00v\x00Sampul\x00{client_addr}\x002001:db8::7\x00{client_name}\x00mail.luar.test\x00{client_port}\x002525\x00{client_ptr}\x00mail.luar.test\x00",

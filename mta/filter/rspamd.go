@@ -105,7 +105,7 @@ func (r *rspamd) describe(h http.Header, m *Mail) {
 	set("User", m.Account)
 	set("Queue-Id", m.ID)
 	set("MTA-Name", r.host)
-	version, cipher, _ := strings.Cut(m.TLS, " ")
+	version, cipher := m.tls()
 	set("TLS-Version", version)
 	set("TLS-Cipher", cipher)
 	set("Password", r.password)

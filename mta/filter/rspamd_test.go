@@ -82,7 +82,7 @@ func TestRspamdRequest(t *testing.T) {
 	}
 	c, _ := chain(t, Options{}, Config{Name: "spam", Type: "rspamd", Address: "unix:" + socket, PasswordFile: password, AgencySettings: true})
 	m := mail(plainText)
-	m.Hostname, m.Account, m.TLS = "mail.luar.test", "orang@luar.test", "TLSv1.3 TLS_AES_128_GCM_SHA256"
+	m.Hostname, m.Account, m.TLS = "mail.luar.test", "orang@luar.test", "TLS 1.3 TLS_AES_128_GCM_SHA256"
 	if o := ask(t, c, m); o.Action != Accept {
 		t.Fatalf("got %+v", o)
 	}
