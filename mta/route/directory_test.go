@@ -19,9 +19,11 @@ type fake struct {
 	aliases  map[string]store.Alias
 	groups   map[string]store.Group
 	splits   map[string]string
+	finds    int
 }
 
 func (f *fake) Find(_ context.Context, addr string) (e store.Entry, err error) {
+	f.finds++
 	d, ok := f.domains[address.DomainOf(addr)]
 	if !ok {
 		return e, nil
@@ -90,7 +92,7 @@ var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 // world has two agencies with domains of every route.
 func world() *fake {
-	f := &fake{map[string]store.Agency{}, map[string]store.Domain{}, map[string]store.Account{}, map[string]store.Alias{}, map[string]store.Group{}, map[string]string{}}
+	f := &fake{map[string]store.Agency{}, map[string]store.Domain{}, map[string]store.Account{}, map[string]store.Alias{}, map[string]store.Group{}, map[string]string{}, 0}
 	f.agencies["agensi-a"] = store.Agency{Name: "agensi-a", Source: "127.0.0.5", HELO: "keluar.a.test"}
 	f.agencies["agensi-b"] = store.Agency{Name: "agensi-b", ForwardOutside: true}
 	for name, d := range map[string]store.Domain{

@@ -199,7 +199,7 @@ func FuzzReversePaths(f *testing.F) {
 
 func TestLoopField(t *testing.T) {
 	secret := world().SuiteSecret(LoopPurpose)
-	addresses := []string{"a@pindah.test", "B@pindah.test", "c@pindah.test", "d@pindah.test", "e@pindah.test", "f@pindah.test"}
+	addresses := []string{"a@pindah.test", "B@pindah.test", "c@pindah.test", "d@pindah.test", "e@pindah.test", "f@bücher.test"}
 	field := string(LoopField(secret, addresses))
 	name, value, _ := strings.Cut(field, ": ")
 	if name != LoopName || !strings.HasSuffix(value, "\r\n") || strings.Contains(field, "pindah") {
@@ -211,7 +211,7 @@ func TestLoopField(t *testing.T) {
 		}
 	}
 	value = strings.TrimSuffix(value, "\r\n")
-	for _, a := range append(addresses, "A@PINDAH.test", "b@pindah.test") {
+	for _, a := range append(addresses, "A@PINDAH.test", "b@pindah.test", "F@xn--bcher-kva.test") {
 		if !Looped(secret, []string{"lain", "", value}, a) {
 			t.Errorf("%s is not recognised", a)
 		}
@@ -232,6 +232,7 @@ func TestLoopField(t *testing.T) {
 func TestNext(t *testing.T) {
 	f := world()
 	f.alias("aduan@a.test", "p1@a.test")
+	f.alias("alih@pindah.test", "sini@pindah.test")
 	f.alias("lama@a.test", "p1@a.test", now)
 	f.alias("x1@a.test", "x2@a.test")
 	f.alias("x2@a.test", "x1@a.test")
@@ -254,6 +255,7 @@ func TestNext(t *testing.T) {
 		{"p1+x@a.test", "agensi-b", Hop{Kind: ToMailbox, Domain: "a.test", Account: 1, Agency: "agensi-b"}},
 		{"aduan@a.test", "agensi-b", Hop{Kind: ToMailbox, Domain: "a.test", Account: 1, Agency: "agensi-b"}},
 		{"aduan+x@a.test", "agensi-b", Hop{Kind: ToMailbox, Domain: "a.test", Account: 1, Agency: "agensi-b"}},
+		{"alih+x@pindah.test", "agensi-b", Hop{Kind: ToMailbox, Domain: "pindah.test", Account: 20, Agency: "agensi-b"}},
 		{"sesiapa@b.test", "agensi-b", Hop{Kind: ToMailbox, Domain: "b.test", Account: 10, Agency: "agensi-b"}},
 		{"postmaster@a.test", "agensi-b", Hop{Kind: ToMailbox, Domain: "a.test", Account: 3, Agency: "agensi-b"}},
 		{"dua@pindah.test", "agensi-b", Hop{Kind: Wait, Why: "moving"}},

@@ -51,6 +51,9 @@ func TestGroups(t *testing.T) {
 			if got := show(d); got != c.want {
 				t.Errorf("got  %s\nwant %s\n%v", got, c.want, d.Steps)
 			}
+			if strings.Contains(c.name, "itself") && !hasStep(d, "loop", "in itself") || strings.Contains(c.name, "circle") && !hasStep(d, "loop", "bulat1") {
+				t.Errorf("the circle is not told: %v", d.Steps)
+			}
 		})
 	}
 	if len(p.asked) != 0 {
@@ -191,10 +194,54 @@ func TestBouncesReachTheOwner(t *testing.T) {
 			t.Errorf("%s: %s, %v", forged, show(b), err)
 		}
 	}
+	g.Members = append(g.Members, r.bounces.path(g.Address, ""))
+	f.groups[g.Address] = g
+	if d, err := r.Rcpt(ctx, Request{Address: g.Address, From: "a@luar.test"}); err != nil || len(d.Recipients) != 5 {
+		t.Errorf("a group that has its own bounce address as a member: %s, %v", show(d), err)
+	}
 	g.Owner = "pemilik@a.test"
 	f.groups[g.Address] = g
 	f.group("pemilik@a.test", []string{"members"}, g.Address, "p2@a.test")
 	if b, err := r.Rcpt(ctx, Request{Address: r.bounces.path(g.Address, "")}); err != nil || show(b) != "#2^pemilik@a.test" {
 		t.Errorf("an owner that has the group in it: %s, %v", show(b), err)
+	}
+}
+
+// Where everybody leads to everybody in the next row, each one is followed once.
+func TestManyWaysAreFollowedOnce(t *testing.T) {
+	f := world()
+	for row := range maxDepth - 1 {
+		for i := range 10 {
+			var accounts, groups []string
+			for j := range 10 {
+				accounts = append(accounts, fmt.Sprintf("f%d-%d@b.test", row+1, j))
+				groups = append(groups, fmt.Sprintf("g%d-%d@b.test", row+1, j))
+			}
+			f.account(store.AccountID(1000+row*10+i), fmt.Sprintf("f%d-%d@b.test", row, i), accounts...)
+			f.group(fmt.Sprintf("g%d-%d@b.test", row, i), []string{"anyone"}, append(groups, "p1@b.test")...)
+		}
+	}
+	r := routes(f, nil)
+	for _, address := range []string{"f0-0@b.test", "g0-0@b.test"} {
+		f.finds = 0
+		d, err := r.Rcpt(ctx, Request{Address: address, From: "a@luar.test"})
+		if err != nil || d.Refused != nil {
+			t.Fatalf("%s: %v, %v", address, d, err)
+		}
+		if f.finds > 10_000 {
+			t.Errorf("%s: looked up %d addresses", address, f.finds)
+		}
+	}
+}
+
+// A member here who forwards is the one that a bounce names, not where it was forwarded to.
+func TestABounceNamesTheMember(t *testing.T) {
+	f := world()
+	f.account(80, "kirim@b.test", "orang@luar.test")
+	f.groups["g@b.test"] = store.Group{Address: "g@b.test", Agency: "agensi-b", Senders: []string{"anyone"}, Owner: "ketua@a.test", VERP: true, Members: []string{"kirim@b.test"}}
+	r := routes(f, nil)
+	d, err := r.Rcpt(ctx, Request{Address: "g@b.test", From: "a@luar2.test"})
+	if want := r.bounces.path("g@b.test", "kirim@b.test"); err != nil || len(d.Recipients) != 2 || d.Recipients[0].From != want {
+		t.Errorf("%s, %v; want %s", show(d), err, want)
 	}
 }

@@ -118,6 +118,7 @@ func TestRcpt(t *testing.T) {
 		{"split: default here and nobody", "tiada@rumah.test", nil, false, "550 5.1.1", "", ""},
 		{"split: elsewhere by the table", "jauh@rumah.test", nil, false, "jauh@rumah.test", "ask", "takes mail"},
 		{"split: an alias is followed", "alih@pindah.test", nil, false, "#20^alih@pindah.test", "", ""},
+		{"split: an alias with a tag", "alih+x@pindah.test", nil, false, "#20^alih+x@pindah.test", "subaddress", "x"},
 		{"split: a group is followed", "ramai@pindah.test", officer1, true, "#1<" + r.bounces.path("ramai@pindah.test", "") + "^ramai@pindah.test", "", ""},
 
 		{"held, with a mailbox", "p@tahan.test", nil, false, "p@tahan.test", "hold", "penyelenggaraan"},

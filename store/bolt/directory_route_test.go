@@ -2,6 +2,7 @@ package bolt_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,8 +14,9 @@ import (
 func TestAliasEndsOnTheInstant(t *testing.T) {
 	ctx, dir := context.Background(), t.TempDir()
 	end := time.Date(2026, 12, 31, 16, 0, 0, 0, time.UTC)
-	now := end.Add(-time.Hour)
-	e, err := bolt.Open(ctx, bolt.Options{Dir: dir, KeyFile: keyFile(t, dir), Reserve: 1, Clock: func() time.Time { return now }})
+	var now atomic.Int64 // of the engine's own goroutines too
+	now.Store(end.Add(-time.Hour).UnixNano())
+	e, err := bolt.Open(ctx, bolt.Options{Dir: dir, KeyFile: keyFile(t, dir), Reserve: 1, Clock: func() time.Time { return time.Unix(0, now.Load()) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +35,7 @@ func TestAliasEndsOnTheInstant(t *testing.T) {
 		at   time.Time
 		here bool
 	}{{end.Add(-1), true}, {end, false}, {end.Add(1), false}} {
-		now = c.at
+		now.Store(c.at.UnixNano())
 		r, err := e.Resolve(ctx, "pinjaman@a.test")
 		if err != nil || (r.Account != nil) != c.here {
 			t.Errorf("at %v: %+v, %v", c.at, r.Account, err)
