@@ -121,10 +121,16 @@ func TestGroupsHaveLimits(t *testing.T) {
 	}
 	f.group("penuh@a.test", []string{"anyone"}, first...)
 	f.group("lebih@a.test", []string{"anyone"}, "penuh@a.test", "satu-lagi@luar.test")
+	var sixth []string
+	for i := range 6 {
+		f.group(fmt.Sprintf("lagi%d@a.test", i), []string{"anyone"}, first...)
+		sixth = append(sixth, fmt.Sprintf("lagi%d@a.test", i))
+	}
+	f.group("enam@a.test", []string{"anyone"}, sixth...)
 	f.group("sama@a.test", []string{"anyone"}, "penuh@a.test", "m7@luar.test")
 	f.group("dua@a.test", []string{"members"}, append(second, "lebih@a.test")...)
 	r := routes(f, nil)
-	for address, want := range map[string]int{"penuh@a.test": maxRecipients, "lebih@a.test": 0, "sama@a.test": maxRecipients} {
+	for address, want := range map[string]int{"penuh@a.test": maxRecipients, "lebih@a.test": 0, "enam@a.test": 0, "sama@a.test": maxRecipients} {
 		d, err := r.Rcpt(ctx, Request{Address: address, From: "a@luar.test"})
 		if err != nil || len(d.Recipients) != want || want == 0 && show(d) != "550 5.2.4" {
 			t.Errorf("%s: %d recipients, %v, %v", address, len(d.Recipients), d.Refused, err)

@@ -35,6 +35,7 @@ type Options struct {
 const (
 	maxDepth      = 16     // aliases, groups and forwards in a row
 	maxRecipients = 10_000 // of one address
+	maxLegs       = 50_000 // addresses followed, also those that are there already
 	maxSteps      = 200    // told; what follows is only counted
 )
 

@@ -20,6 +20,7 @@ type walk struct {
 
 	explain bool            // asks no other server
 	more    int             // steps that were not told
+	legs    int             // addresses that were followed
 	kinds   []string        // of each recipient, for people
 	taken   map[string]bool // recipients that are there: each one once
 	open    map[string]bool // accounts and groups that are being followed now
@@ -116,6 +117,10 @@ func (w *walk) follow(l leg) (*Refusal, error) {
 	}
 	if err := w.ctx.Err(); err != nil {
 		return nil, err
+	}
+	if w.legs++; w.legs > maxLegs {
+		w.stepf("limit", "more than %d addresses were followed", maxLegs)
+		return errTooMany, nil
 	}
 	e, err := w.r.dir.Find(w.ctx, l.address)
 	if err != nil {
