@@ -21,6 +21,7 @@ import (
 	"sampul/internal/metrics"
 	"sampul/internal/spool"
 	"sampul/internal/tlsfiles"
+	"sampul/mta/route"
 	"sampul/mta/smtpin"
 	"sampul/mta/sts"
 	"sampul/policy"
@@ -246,6 +247,7 @@ func (s *suite) server(l *config.Listener) (server, error) {
 	deps := smtpin.Deps{
 		Store: s.store, Judge: s.judge, Spool: s.work, Guard: s.guard, Conns: conns, Log: s.log,
 		Defence: m.defence, Router: m.router, Quarantine: s.store, Trace: s.store, Accepted: s.accepted,
+		LoopSecret: s.store.SuiteSecret(route.LoopPurpose), CertAccount: s.certAccount,
 		Replied: func(k smtpin.Kind, code int, enhanced string) { s.metrics.Replied(string(k), code, enhanced) },
 	}
 	if m.resolver.On() {

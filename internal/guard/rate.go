@@ -6,11 +6,13 @@ import (
 	"time"
 )
 
-// A Rate is at most Max in any time as long as Per. Max 0 is no limit.
+// A Rate is at most Max in any time as long as Per. Zero values are no limit.
 type Rate struct {
 	Max int
 	Per time.Duration
 }
+
+func (r Rate) on() bool { return r.Max > 0 && r.Per > 0 }
 
 // Rates counts events by key over a window that slides: what was counted in the window
 // before counts for the part of it that is still within Per, as if it had come evenly.
@@ -37,7 +39,7 @@ func NewRates[K comparable](clock func() time.Time, r Rate) *Rates[K] {
 // Add counts n events of k, and says whether that is within the rate. What is over it is
 // counted too: whoever goes on stays over.
 func (r *Rates[K]) Add(k K, n int) bool {
-	if r == nil || r.rate.Max <= 0 {
+	if r == nil || !r.rate.on() {
 		return true
 	}
 	now := r.clock()
@@ -56,7 +58,7 @@ func (r *Rates[K]) Add(k K, n int) bool {
 
 // Count is how many there were in the last Per.
 func (r *Rates[K]) Count(k K) int {
-	if r == nil || r.rate.Max <= 0 {
+	if r == nil || !r.rate.on() {
 		return 0
 	}
 	now := r.clock()

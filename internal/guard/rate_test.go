@@ -34,7 +34,7 @@ func TestRatesSlide(t *testing.T) {
 	now = now.Add(-time.Hour) // a clock that was set back
 	add(10, true)
 	var none *Rates[string]
-	if !none.Add("a", 100) || none.Count("a") != 0 || !NewRates[string](time.Now, Rate{}).Add("a", 100) {
+	if !none.Add("a", 100) || none.Count("a") != 0 || !NewRates[string](time.Now, Rate{}).Add("a", 100) || !NewRates[string](time.Now, Rate{Max: 1}).Add("a", 100) {
 		t.Error("no limit limits")
 	}
 }
