@@ -117,12 +117,27 @@ type key struct {
 	helo         string
 }
 
-func keyOf(h Hop, requireTLS bool) key {
-	k := key{dns.Name(h.Domain), h.Host, h.LMTP, h.Security, requireTLS, h.User, [32]byte{}, h.Source, h.HELO}
+func (p *Pool) keyOf(h Hop, requireTLS bool) key {
+	k := key{"", h.Host, h.LMTP, p.security(h), requireTLS, h.User, [32]byte{}, h.Source, h.HELO}
+	if h.Host == "" { // a smarthost takes the mail of all domains over one connection
+		k.domain = dns.Name(h.Domain)
+	}
 	if h.Secret != "" {
 		k.secret = sha256.Sum256([]byte(h.Secret))
 	}
 	return k
+}
+
+// security is what the hop asks for, or else the setting of its domain.
+func (p *Pool) security(h Hop) Security {
+	s := h.Security
+	if s == "" && p.SecurityFor != nil {
+		s = p.SecurityFor(h.Domain)
+	}
+	if s == "" {
+		s = Opportunistic
+	}
+	return s
 }
 
 // take gives an idle connection, the one used last, or nil.
@@ -208,7 +223,7 @@ func (p *Pool) drop(which func(key) bool) {
 // Forget closes idle connections of a hop, and lets its addresses be tried at once.
 func (p *Pool) Forget(hop Hop) {
 	domain := dns.Name(hop.Domain)
-	p.drop(func(k key) bool { return k.domain == domain && k.host == hop.Host })
+	p.drop(func(k key) bool { return k.host == hop.Host && (k.host != "" || k.domain == domain) })
 	p.dead.forget(destination(hop))
 }
 

@@ -87,13 +87,7 @@ type base struct {
 }
 
 func (p *Pool) base(ctx context.Context, hop Hop, m *Message, mx, secure bool) base {
-	b := base{sec: hop.Security, requireTLS: m.RequireTLS, domain: hop.Domain, mx: mx, secure: secure}
-	if b.sec == "" && p.SecurityFor != nil {
-		b.sec = p.SecurityFor(hop.Domain)
-	}
-	if b.sec == "" {
-		b.sec = Opportunistic
-	}
+	b := base{sec: p.security(hop), requireTLS: m.RequireTLS, domain: hop.Domain, mx: mx, secure: secure}
 	if mx && b.sec != NoTLS && p.STS != nil {
 		b.policy, b.problem = p.STS.Get(ctx, hop.Domain)
 		if b.policy != nil && b.policy.Mode == sts.None {

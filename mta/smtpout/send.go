@@ -71,7 +71,7 @@ func (j *job) addresses() bool {
 // kept tries connections that are there. done says that all is answered. One that the other
 // side closed meanwhile, before it said anything to this message, does not count.
 func (j *job) kept() (done bool) {
-	k := keyOf(j.hop, j.m.RequireTLS)
+	k := j.p.keyOf(j.hop, j.m.RequireTLS)
 	for {
 		s := j.p.take(j.ctx, k)
 		if s == nil {

@@ -30,7 +30,7 @@ type session struct {
 
 // open connects, greets, secures and logs in. The fault names the endpoint.
 func (p *Pool) open(ctx context.Context, hop Hop, end *endpoint) (*session, *fault) {
-	s := &session{pool: p, hop: hop, end: end, key: keyOf(hop, end.security.requireTLS), tls: "none"}
+	s := &session{pool: p, hop: hop, end: end, key: p.keyOf(hop, end.security.requireTLS), tls: "none"}
 	f := s.connect(ctx)
 	if f == nil {
 		f = s.handshake()

@@ -147,6 +147,28 @@ func TestIdle(t *testing.T) {
 	})
 }
 
+// A smarthost has the mail of all domains over one connection, each kind of security and
+// login over its own.
+func TestSmarthostReuse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		peer := &fakeMX{}
+		setting := Opportunistic
+		p := piped(peer, Options{SecurityFor: func(string) Security { return setting }})
+		for _, d := range []string{"jauh.test", "lain.test"} {
+			p.Send(context.Background(), Hop{Domain: d, Host: smart.Host}, letterTo("b@"+d))
+		}
+		if n := peer.connections(); n != 1 {
+			t.Errorf("%d connections for two domains", n)
+		}
+		setting = NoTLS
+		p.Send(context.Background(), smart, letterTo("b@jauh.test"))
+		if n := peer.connections(); n != 2 {
+			t.Errorf("%d connections after the setting changed", n)
+		}
+		p.Close()
+	})
+}
+
 // A connection carries so many messages and no more.
 func TestMaxUse(t *testing.T) {
 	peer := &fakeMX{}
