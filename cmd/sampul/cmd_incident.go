@@ -60,17 +60,3 @@ func showIncident(c *cobra.Command, in *store.Incident) error {
 	}
 	return w.Flush()
 }
-
-func queueCommand(t *target) *cobra.Command {
-	ls := &cobra.Command{Use: "list", Short: "List messages that wait for recipients elsewhere", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			return list(t, c, "queue.list", none{}, "ID\tCREATED\tSIZE\tFROM\tRECIPIENTS", func(e store.QueueEntry) []any {
-				var to []string
-				for _, r := range e.Recipients {
-					to = append(to, r.Address)
-				}
-				return []any{e.ID, e.Created.Local().Format("2006-01-02 15:04:05"), e.Size, "<" + e.From + ">", strings.Join(to, " ")}
-			})
-		}}
-	return group("queue", "The queue of mail for other domains", ls)
-}

@@ -29,7 +29,7 @@ var roles = map[string]store.Role{
 }
 
 // operations are all that the socket answers to.
-var operations = joined(firstOperations, routeOperations, keyOperations)
+var operations = joined(firstOperations, routeOperations, keyOperations, queueOperations)
 
 // joined makes one table of those that stand in several files.
 func joined(sets ...map[string]operation) map[string]operation {
@@ -81,24 +81,6 @@ var firstOperations = map[string]operation{
 		return emit(in)
 	}),
 	"report.tlsrpt": op(reportTLS),
-	"queue.list": op(func(ctx context.Context, st store.Store, _ none, emit func(any) error) error {
-		const page = 1000
-		for after := ""; ; {
-			entries, err := st.QueueList(ctx, store.System, store.QueueFilter{}, after, page)
-			if err != nil {
-				return err
-			}
-			for _, e := range entries {
-				if err := emit(e); err != nil {
-					return err
-				}
-				after = e.ID
-			}
-			if len(entries) < page {
-				return nil
-			}
-		}
-	}),
 }
 
 func each[T any](emit func(any) error, all []T, err error) error {

@@ -185,7 +185,7 @@ func (q *entry) under(v *verb) *entry {
 			w.held, changed = true, true
 		case v.kind == verbRelease && w.held:
 			w.held, w.next, changed = false, v.at, true
-		case v.kind == verbRetry && !w.held && w.next > v.at:
+		case v.kind == verbRetry && !w.held: // also what is due: the runner may have its own reason to wait
 			w.next, changed = v.at, true
 		}
 	}
