@@ -14,7 +14,7 @@ import (
 )
 
 // reportVerbs are the commands under report, each in a file of its own.
-var reportVerbs = []func(*target) *cobra.Command{tlsReportCommand}
+var reportVerbs = []func(*target) *cobra.Command{tlsReportCommand, reportReadCommand}
 
 func reportCommand(t *target) *cobra.Command {
 	var sub []*cobra.Command
