@@ -238,6 +238,19 @@ func (q *fakeQueue) recipient(id, address string) *store.QueueRecipient {
 	return nil
 }
 
+// records are the DONE lines so far, and the number of records of a message.
+func (q *fakeQueue) records() []string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Clone(q.log)
+}
+
+func (q *fakeQueue) count(id string) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.doneOf[id]
+}
+
 func (q *fakeQueue) len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -335,8 +348,11 @@ func (f *fakeSender) Send(ctx context.Context, hop smtpout.Hop, m *smtpout.Messa
 		f.texts[m.ID] = string(b)
 		f.mu.Unlock()
 	}
-	if f.answer != nil {
-		return f.answer(ctx, hop, m)
+	f.mu.Lock()
+	answer := f.answer
+	f.mu.Unlock()
+	if answer != nil {
+		return answer(ctx, hop, m)
 	}
 	return each(m, delivered)
 }
@@ -349,6 +365,30 @@ func (f *fakeSender) Forget(h smtpout.Hop) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.forgets = append(f.forgets, nameOf(h))
+}
+
+func (f *fakeSender) set(answer func(context.Context, smtpout.Hop, *smtpout.Message) []smtpout.Result) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answer = answer
+}
+
+func (f *fakeSender) list() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.sent)
+}
+
+func (f *fakeSender) when() []time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.times)
+}
+
+func (f *fakeSender) running(name string) (now, most int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.busy[name], f.most[name]
 }
 
 func (f *fakeSender) count(part string) int {

@@ -50,7 +50,7 @@ func (r *Runner) attempt(j *job) (s said) {
 		return said{}
 	}
 	var results []settled
-	for _, p := range r.parts(j, env) {
+	for _, p := range r.parts(ctx, j, env) {
 		var of said
 		var got []settled
 		switch p.hop.Kind {
@@ -104,7 +104,7 @@ func onlyDone(in []settled) []settled {
 }
 
 // parts asks again where each recipient goes, and puts together what may go together.
-func (r *Runner) parts(j *job, env *store.Envelope) []part {
+func (r *Runner) parts(ctx context.Context, j *job, env *store.Envelope) []part {
 	r.mu.Lock()
 	targets := make([]target, 0, len(j.idx))
 	for _, i := range j.mine() {
@@ -119,7 +119,7 @@ func (r *Runner) parts(j *job, env *store.Envelope) []part {
 			gone = append(gone, t)
 			continue
 		}
-		hop, err := r.next(address, j.e.agency)
+		hop, err := r.deps.Router.Next(ctx, address, j.e.agency)
 		if err != nil {
 			r.log.Error("route not known", "id", j.e.id, "to", address, "next_s", 60, "err", err)
 			r.postpone(j, []target{t}, time.Minute)

@@ -52,15 +52,15 @@ func TestDeadDestination(t *testing.T) {
 		if c := g.out.count("mati.test"); c > 15 {
 			t.Errorf("%d attempts at a dead destination in an hour", c)
 		}
-		if g.out.most["mati.test"] > 5 {
-			t.Errorf("%d at a time", g.out.most["mati.test"])
+		if _, most := g.out.running("mati.test"); most > 5 {
+			t.Errorf("%d at a time", most)
 		}
 		for i := range n {
 			p := g.q.recipient(fmt.Sprint("M", i), "a@mati.test")
 			if p.Text != "connection refused" || p.Remote == "" || !p.NextTry.After(before) {
 				t.Fatalf("M%d has %+v", i, p)
 			}
-			if d := g.q.doneOf[fmt.Sprint("M", i)]; d > 6 {
+			if d := g.q.count(fmt.Sprint("M", i)); d > 6 {
 				t.Fatalf("M%d was recorded %d times in an hour", i, d)
 			}
 		}
@@ -106,7 +106,7 @@ func TestRetryLiftsBackOff(t *testing.T) {
 		g.q.retry("M19")
 		synctest.Wait()
 		if g.q.recipient("M19", "a@mati.test") != nil || time.Since(before) != 0 || !slices.Contains(g.out.forgets, "mati.test") {
-			t.Fatalf("forgets %q, sent %q", g.out.forgets, g.out.sent)
+			t.Fatalf("forgets %q, sent %q", g.out.forgets, g.out.list())
 		}
 	})
 }
@@ -133,20 +133,21 @@ func TestConcurrencyAdapts(t *testing.T) {
 		g.Start()
 		defer g.stop(t)
 		time.Sleep(500 * time.Millisecond)
-		if g.out.busy["jauh.test"] != 5 {
-			t.Errorf("begins with %d", g.out.busy["jauh.test"])
+		if b, _ := g.out.running("jauh.test"); b != 5 {
+			t.Errorf("begins with %d", b)
 		}
 		time.Sleep(60 * time.Second)
-		if g.out.most["jauh.test"] != 20 || g.out.busy["jauh.test"] != 20 || g.out.most["127.0.0.1:25"] < 40 {
-			t.Errorf("grew to %v", g.out.most)
+		now, most := g.out.running("jauh.test")
+		if _, host := g.out.running("127.0.0.1:25"); now != 20 || most != 20 || host < 40 {
+			t.Errorf("grew to %d, most %d; the host to %d", now, most, host)
 		}
 		slow.Store(true)
 		time.Sleep(2 * time.Second)
-		if b := g.out.busy["jauh.test"]; b != 10 && b != 5 {
+		if b, _ := g.out.running("jauh.test"); b != 10 && b != 5 {
 			t.Errorf("after 421: %d", b)
 		}
 		time.Sleep(20 * time.Second)
-		if b := g.out.busy["jauh.test"]; b != 1 {
+		if b, _ := g.out.running("jauh.test"); b != 1 {
 			t.Errorf("after many 421: %d", b)
 		}
 	})
@@ -173,7 +174,7 @@ func TestLanes(t *testing.T) {
 		if a := len(g.Active()); a != 30 {
 			t.Errorf("%d of 30 bulk workers run", a)
 		}
-		if m := g.out.most["d0.test"]; m > 4 {
+		if _, m := g.out.running("d0.test"); m > 4 {
 			t.Errorf("bulk has %d of 5 connections", m)
 		}
 		before := time.Now()
@@ -241,7 +242,8 @@ func TestExpiryInEveryState(t *testing.T) {
 				g := newRig(Options{})
 				tt.setup(g)
 				g.Start()
-				for i := range 40 {
+				const n = 12
+				for i := range n {
 					g.q.add(letter(fmt.Sprint("Q", i), "a@baji.test"), body)
 				}
 				limit := 5 * 24 * time.Hour
@@ -250,7 +252,7 @@ func TestExpiryInEveryState(t *testing.T) {
 				}
 				time.Sleep(limit - time.Minute)
 				synctest.Wait()
-				if g.q.len() != 40 {
+				if g.q.len() != n {
 					t.Errorf("%d left before the lifetime ended", g.q.len())
 				}
 				time.Sleep(2*time.Hour + 5*time.Minute)
@@ -264,10 +266,10 @@ func TestExpiryInEveryState(t *testing.T) {
 						failed++
 					}
 				}
-				if failed != 40 {
-					t.Errorf("%d of 40 were told", failed)
+				if failed != n {
+					t.Errorf("%d of %d were told", failed, n)
 				}
-				if l := g.q.log[len(g.q.log)-1]; !strings.Contains(l, tt.want) {
+				if l := g.q.records()[len(g.q.records())-1]; !strings.Contains(l, tt.want) {
 					t.Errorf("the last record is %q", l)
 				}
 				time.Sleep(100 * 24 * time.Hour)
@@ -326,8 +328,8 @@ func TestFaultsOfOurs(t *testing.T) {
 		g.Start()
 		defer g.stop(t)
 		synctest.Wait()
-		if g.q.len() != 1 || len(g.q.log) != 0 {
-			t.Fatalf("recorded %q", g.q.log)
+		if g.q.len() != 1 || len(g.q.records()) != 0 {
+			t.Fatalf("recorded %q", g.q.records())
 		}
 		g.q.mu.Lock()
 		g.q.msgs["Q1"].bad = nil

@@ -38,9 +38,7 @@ func (r *Runner) plan() {
 		for _, f := range later {
 			f()
 		}
-		for _, e := range batch {
-			r.planEntry(e)
-		}
+		r.planAll(batch)
 		if n > 0 {
 			select {
 			case <-r.quit:
@@ -56,6 +54,19 @@ func (r *Runner) plan() {
 		case <-r.wake:
 		case <-timer.C:
 		}
+	}
+}
+
+// planAll asks for the routes of a batch under one deadline: the router has its answers in
+// memory, or nearly so.
+func (r *Runner) planAll(batch []*entry) {
+	if len(batch) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.ctx, time.Minute)
+	defer cancel()
+	for _, e := range batch {
+		r.planEntry(ctx, e)
 	}
 }
 
@@ -79,7 +90,7 @@ type placed struct {
 }
 
 // planEntry asks where the recipients that are due go, and puts them there.
-func (r *Runner) planEntry(e *entry) {
+func (r *Runner) planEntry(ctx context.Context, e *entry) {
 	var buf [1]placed
 	list := buf[:0]
 	r.mu.Lock()
@@ -106,7 +117,7 @@ func (r *Runner) planEntry(e *entry) {
 	}()
 	for k := range list {
 		// Addresses never change, so that they may be read without the lock.
-		list[k].hop, list[k].err = r.next(e.rcpts[list[k].i].address, e.agency)
+		list[k].hop, list[k].err = r.deps.Router.Next(ctx, e.rcpts[list[k].i].address, e.agency)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -114,13 +125,6 @@ func (r *Runner) planEntry(e *entry) {
 		r.place(e, list)
 		r.schedule(e)
 	}
-}
-
-// next asks the router, which has its answer in memory or nearly so.
-func (r *Runner) next(address, agency string) (route.Hop, error) {
-	ctx, cancel := context.WithTimeout(r.ctx, 10*time.Second)
-	defer cancel()
-	return r.deps.Router.Next(ctx, address, agency)
 }
 
 // place makes jobs of recipients that share a destination. mu is held.

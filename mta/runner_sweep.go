@@ -121,6 +121,7 @@ func (r *Runner) sweepEntry(e *entry) {
 	}()
 	j := &job{e: e}
 	var late []uint32
+	until := make(map[uint32]time.Time)
 	r.mu.Lock()
 	now := r.now()
 	for i := range e.rcpts {
@@ -131,6 +132,7 @@ func (r *Runner) sweepEntry(e *entry) {
 			j.idx = append(j.idx, uint32(i))
 		case r.late(e, c, now):
 			late = append(late, uint32(i))
+			until[uint32(i)] = time.UnixMilli(r.expires(e, c))
 		}
 	}
 	r.mu.Unlock()
@@ -149,7 +151,7 @@ func (r *Runner) sweepEntry(e *entry) {
 		r.expire(ctx, j, env, last)
 	}
 	if len(late) > 0 {
-		r.tellDelay(ctx, e, late, env, last)
+		r.tellDelay(ctx, e, late, until, env, last)
 	}
 }
 
@@ -178,7 +180,7 @@ func (r *Runner) expire(ctx context.Context, j *job, env *store.Envelope, last m
 			continue
 		}
 		if !c.moving { // not seen by the planner yet, perhaps: moving addresses live longer
-			hop, err := r.next(c.address, j.e.agency)
+			hop, err := r.deps.Router.Next(ctx, c.address, j.e.agency)
 			if moving := hop.Kind == route.Wait && hop.Moving; err != nil || moving {
 				r.mu.Lock()
 				c.moving = true
@@ -208,7 +210,7 @@ func (r *Runner) expire(ctx context.Context, j *job, env *store.Envelope, last m
 }
 
 // tellDelay reports once that a message still waits. The recipients stay where they are.
-func (r *Runner) tellDelay(ctx context.Context, e *entry, late []uint32, env *store.Envelope, last map[string]store.QueueRecipient) {
+func (r *Runner) tellDelay(ctx context.Context, e *entry, late []uint32, until map[uint32]time.Time, env *store.Envelope, last map[string]store.QueueRecipient) {
 	var told []Told
 	var wanted []uint32
 	for _, i := range late {
@@ -219,7 +221,7 @@ func (r *Runner) tellDelay(ctx context.Context, e *entry, late []uint32, env *st
 		}
 		q := last[c.address]
 		told = append(told, Told{Recipient: rc, Status: q.Enhanced, Code: q.Code, Text: q.Text, Remote: q.Remote,
-			Until: time.UnixMilli(r.expires(e, c))})
+			Until: until[i]})
 		wanted = append(wanted, i)
 	}
 	if len(told) > 0 && r.deps.Report != nil {

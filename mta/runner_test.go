@@ -23,10 +23,11 @@ func TestDeliversAtOnce(t *testing.T) {
 		g.Start()
 		defer g.stop(t)
 		began := time.Now()
+		synctest.Wait()
 		g.q.add(letter("Q1", "orang@jauh.test"), body)
 		synctest.Wait()
 		if g.q.len() != 0 || time.Since(began) != 0 {
-			t.Fatalf("%d messages left after %s: %v", g.q.len(), time.Since(began), g.q.log)
+			t.Fatalf("%d messages left after %s: %v", g.q.len(), time.Since(began), g.q.records())
 		}
 		for _, want := range []string{"msg=delivered id=Q1 to=orang@jauh.test relay=mx.test[127.0.0.1]:25 dsn=2.0.0 tls=none attempt=1"} {
 			if !strings.Contains(g.logged.String(), want) {
@@ -77,7 +78,7 @@ func TestTransactions(t *testing.T) {
 				defer g.stop(t)
 				g.q.add(tt.env, body)
 				synctest.Wait()
-				got := slices.Sorted(slices.Values(g.out.sent))
+				got := slices.Sorted(slices.Values(g.out.list()))
 				want := slices.Sorted(slices.Values(tt.want))
 				if !slices.Equal(got, want) || g.q.len() != 0 {
 					t.Fatalf("sent %q, want %q; %d left", got, want, g.q.len())
@@ -100,18 +101,19 @@ func TestScheduleAndExpiry(t *testing.T) {
 		time.Sleep(5*24*time.Hour - time.Minute)
 		synctest.Wait()
 		if g.q.len() != 1 {
-			t.Fatalf("gone before its lifetime ended: %v", g.q.log)
+			t.Fatalf("gone before its lifetime ended: %v", g.q.records())
 		}
 		steps := []time.Duration{0, 5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute, time.Hour, 2 * time.Hour, 3 * time.Hour, 4 * time.Hour, 4 * time.Hour}
 		last := began
+		times := g.out.when()
 		for i, step := range steps {
-			got := g.out.times[i].Sub(last)
+			got := times[i].Sub(last)
 			if got < step*9/10-time.Second || got > step*11/10+time.Second {
 				t.Errorf("attempt %d came after %s, want %s", i, got, step)
 			}
-			last = g.out.times[i]
+			last = times[i]
 		}
-		if n := len(g.out.times); n < 33 || n > 39 {
+		if n := len(times); n < 33 || n > 39 {
 			t.Errorf("%d attempts in 5 days", n)
 		}
 		time.Sleep(2 * time.Minute)
@@ -183,14 +185,14 @@ func TestEachRecipientHasItsAnswer(t *testing.T) {
 		g.q.add(letter("Q1", "a@jauh.test", "b@jauh.test", "c@jauh.test"), body)
 		synctest.Wait()
 		want := []string{"Q1 a@jauh.test 550 no such user done", "Q1 b@jauh.test 250 ok done", "Q1 c@jauh.test 451 try later"}
-		if !slices.Equal(g.q.log, want) || g.q.doneOf["Q1"] != 1 {
-			t.Fatalf("recorded %q in %d records", g.q.log, g.q.doneOf["Q1"])
+		if !slices.Equal(g.q.records(), want) || g.q.count("Q1") != 1 {
+			t.Fatalf("recorded %q in %d records", g.q.records(), g.q.count("Q1"))
 		}
-		g.out.answer = nil
+		g.out.set(nil)
 		time.Sleep(6 * time.Minute)
 		synctest.Wait()
-		if g.out.sent[len(g.out.sent)-1] != "Q1 from=<pegawai1@agensi-a.test> to=c@jauh.test via jauh.test" || g.q.len() != 0 {
-			t.Fatalf("sent %q", g.out.sent)
+		if g.out.list()[len(g.out.list())-1] != "Q1 from=<pegawai1@agensi-a.test> to=c@jauh.test via jauh.test" || g.q.len() != 0 {
+			t.Fatalf("sent %q", g.out.list())
 		}
 	})
 }
@@ -217,7 +219,7 @@ func TestReportBeforeDone(t *testing.T) {
 		g.q.add(e, body)
 		synctest.Wait()
 		if g.q.recipient("Q1", "a@jauh.test") == nil || g.q.recipient("Q2", "b@jauh.test") != nil {
-			t.Fatalf("recorded %q", g.q.log)
+			t.Fatalf("recorded %q", g.q.records())
 		}
 		g.said.mu.Lock()
 		g.said.fail = nil
@@ -250,8 +252,8 @@ func TestOldNewsDoNotDeliverTwice(t *testing.T) {
 		synctest.Wait()
 		g.learn(old)
 		synctest.Wait()
-		if len(g.out.sent) != 2 {
-			t.Fatalf("sent %q", g.out.sent)
+		if len(g.out.list()) != 2 {
+			t.Fatalf("sent %q", g.out.list())
 		}
 	})
 }
@@ -277,16 +279,16 @@ func TestHoldAndRelease(t *testing.T) {
 		close(gate)
 		time.Sleep(10 * 24 * time.Hour) // held ones do not expire
 		synctest.Wait()
-		if len(g.out.sent) != 1 || g.q.recipient("Q1", "a@jauh.test") != nil || g.q.recipient("Q2", "b@jauh.test") == nil {
-			t.Fatalf("sent %q, recorded %q", g.out.sent, g.q.log)
+		if len(g.out.list()) != 1 || g.q.recipient("Q1", "a@jauh.test") != nil || g.q.recipient("Q2", "b@jauh.test") == nil {
+			t.Fatalf("sent %q, recorded %q", g.out.list(), g.q.records())
 		}
 		if !strings.Contains(g.logged.String(), "held longer than their lifetime") {
 			t.Errorf("that it is held for long is not told:\n%s", g.logged)
 		}
 		g.q.release("Q2")
 		synctest.Wait()
-		if len(g.out.sent) != 2 || g.q.len() != 0 {
-			t.Fatalf("sent %q", g.out.sent)
+		if len(g.out.list()) != 2 || g.q.len() != 0 {
+			t.Fatalf("sent %q", g.out.list())
 		}
 	})
 }
@@ -308,8 +310,8 @@ func TestDropped(t *testing.T) {
 		close(gate)
 		time.Sleep(24 * time.Hour)
 		synctest.Wait()
-		if len(g.out.sent) != 1 || g.Numbers().Messages != 0 {
-			t.Fatalf("sent %q, numbers %+v", g.out.sent, g.Numbers())
+		if len(g.out.list()) != 1 || g.Numbers().Messages != 0 {
+			t.Fatalf("sent %q, numbers %+v", g.out.list(), g.Numbers())
 		}
 	})
 }
@@ -329,8 +331,8 @@ func TestWaitsAndKick(t *testing.T) {
 		g.q.add(letter("Q3", "c@pindah.test"), body)
 		time.Sleep(time.Hour + time.Second)
 		synctest.Wait()
-		if p := g.q.recipient("Q1", "a@pindah.test"); p == nil || p.Attempts != 0 || p.Text != "the address moves" || g.q.doneOf["Q1"] != 1 {
-			t.Fatalf("recipient %+v, %d records", p, g.q.doneOf["Q1"])
+		if p := g.q.recipient("Q1", "a@pindah.test"); p == nil || p.Attempts != 0 || p.Text != "the address moves" || g.q.count("Q1") != 1 {
+			t.Fatalf("recipient %+v, %d records", p, g.q.count("Q1"))
 		}
 		before := time.Now()
 		g.router.set("a@pindah.test", route.Hop{Kind: route.ToMailbox, Account: 7})
@@ -344,12 +346,12 @@ func TestWaitsAndKick(t *testing.T) {
 		time.Sleep(6 * 24 * time.Hour)
 		synctest.Wait()
 		if g.q.recipient("Q2", "x@tahan.test") != nil || g.q.recipient("Q3", "c@pindah.test") == nil {
-			t.Fatalf("a held domain's mail lives as long as any, a moving address's longer: %q", g.q.log)
+			t.Fatalf("a held domain's mail lives as long as any, a moving address's longer: %q", g.q.records())
 		}
 		time.Sleep(25 * 24 * time.Hour)
 		synctest.Wait()
-		if g.q.len() != 0 || len(g.out.sent) != 0 {
-			t.Fatalf("%d left, sent %q", g.q.len(), g.out.sent)
+		if g.q.len() != 0 || len(g.out.list()) != 0 {
+			t.Fatalf("%d left, sent %q", g.q.len(), g.out.list())
 		}
 	})
 }
@@ -367,7 +369,7 @@ func TestRouteIsAskedAgain(t *testing.T) {
 		time.Sleep(time.Minute + time.Second)
 		synctest.Wait()
 		if g.q.len() != 0 {
-			t.Fatalf("not delivered: %q", g.q.log)
+			t.Fatalf("not delivered: %q", g.q.records())
 		}
 	})
 }
@@ -396,8 +398,8 @@ func TestShutdown(t *testing.T) {
 		if err := g.Shutdown(ctx); err != context.DeadlineExceeded {
 			t.Errorf("shutdown: %v", err)
 		}
-		if len(g.out.sent) != 2 || !slices.Equal(g.q.log, []string{"Q1 a@jauh.test 250 ok done"}) {
-			t.Fatalf("sent %q, recorded %q", g.out.sent, g.q.log)
+		if len(g.out.list()) != 2 || !slices.Equal(g.q.records(), []string{"Q1 a@jauh.test 250 ok done"}) {
+			t.Fatalf("sent %q, recorded %q", g.out.list(), g.q.records())
 		}
 	})
 }

@@ -99,7 +99,11 @@ func (r *Report) words() []byte {
 		}
 		if r.QueueID != "" {
 			b.WriteString("\r\n")
-			fmt.Fprintf(&b, "%s: %s, %s\r\n", [2]string{"Rujukan", "Reference"}[lang], r.QueueID, r.Arrival.Format(time.RFC1123Z))
+			fmt.Fprintf(&b, "%s: %s", [2]string{"Rujukan", "Reference"}[lang], r.QueueID)
+			if !r.Arrival.IsZero() {
+				b.WriteString(", " + r.Arrival.Format(time.RFC1123Z))
+			}
+			b.WriteString("\r\n")
 		}
 	}
 	return b.Bytes()

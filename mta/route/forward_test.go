@@ -258,9 +258,9 @@ func TestNext(t *testing.T) {
 		{"alih+x@pindah.test", "agensi-b", Hop{Kind: ToMailbox, Domain: "pindah.test", Account: 20, Agency: "agensi-b"}},
 		{"sesiapa@b.test", "agensi-b", Hop{Kind: ToMailbox, Domain: "b.test", Account: 10, Agency: "agensi-b"}},
 		{"postmaster@a.test", "agensi-b", Hop{Kind: ToMailbox, Domain: "a.test", Account: 3, Agency: "agensi-b"}},
-		{"dua@pindah.test", "agensi-b", Hop{Kind: Wait, Why: "moving"}},
-		{"dua+x@pindah.test", "agensi-b", Hop{Kind: Wait, Why: "moving"}},
-		{"tetap@rumah.test", "agensi-b", Hop{Kind: Wait, Why: "moving"}},
+		{"dua@pindah.test", "agensi-b", Hop{Kind: Wait, Moving: true, Why: "moving"}},
+		{"dua+x@pindah.test", "agensi-b", Hop{Kind: Wait, Moving: true, Why: "moving"}},
+		{"tetap@rumah.test", "agensi-b", Hop{Kind: Wait, Moving: true, Why: "moving"}},
 		{"p@tahan.test", "agensi-b", Hop{Kind: Wait, Why: "penyelenggaraan"}},
 		{"p@tahan-s.test", "agensi-b", Hop{Kind: Wait, Why: "penyelenggaraan"}},
 		{"tiada@a.test", "agensi-b", Hop{Kind: ToNobody, Refused: refuse(550, "5.1.1", "")}},
@@ -277,7 +277,7 @@ func TestNext(t *testing.T) {
 		}
 		switch c.want.Kind {
 		case Wait:
-			if got.Kind != Wait || !strings.Contains(got.Why, c.want.Why) {
+			if got.Kind != Wait || got.Moving != c.want.Moving || !strings.Contains(got.Why, c.want.Why) {
 				t.Errorf("%s: %+v", c.address, got)
 			}
 		case ToNobody:

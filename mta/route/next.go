@@ -76,7 +76,7 @@ func (r *Routes) next(ctx context.Context, addr string, depth int) (Hop, error) 
 		case store.Elsewhere:
 			return hop, nil
 		case store.Moving:
-			hop.Kind, hop.Why = Wait, addr+" is moving: the table of "+e.Domain.Name+" will say where it lives"
+			hop.Kind, hop.Moving, hop.Why = Wait, true, addr+" is moving: the table of "+e.Domain.Name+" will say where it lives"
 			return hop, nil
 		}
 	}
