@@ -113,6 +113,9 @@ type Routing interface {
 	HoldAccount(ctx context.Context, by Actor, address, why string) error
 	// OnHold calls f whenever an account is held or released, so that sessions end.
 	OnHold(f func(Account))
+	// OnRoute calls f with the name of a domain whose route, table, catch-all or hold has
+	// changed, so that what waits in the queue goes the new way. f must not block.
+	OnRoute(f func(domain string))
 
 	// SuiteSecret is 32 octets that this suite has for ever, for one purpose: SRS, VERP.
 	SuiteSecret(purpose string) []byte

@@ -17,9 +17,13 @@ func quarantineCommand(t *target) *cobra.Command {
 						path(q.From), strings.Join(q.Recipients, " "), q.Filter, q.Reason}
 				})
 		}}
+	release := &cobra.Command{Use: "release ID", Short: "Deliver a message after all, once policy has judged it again", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return t.change(c, "quarantine.release", idArgs{args[0]}, args[0]+" released")
+		}}
 	drop := &cobra.Command{Use: "drop ID", Short: "Remove a message from quarantine; nobody is told", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return t.change(c, "quarantine.drop", idArgs{args[0]}, args[0]+" dropped")
 		}}
-	return group("quarantine", "Messages that a filter wants a person to look at", ls, drop)
+	return group("quarantine", "Messages that a filter wants a person to look at", ls, release, drop)
 }

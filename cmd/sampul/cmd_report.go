@@ -24,18 +24,6 @@ func reportCommand(t *target) *cobra.Command {
 	return group("report", "Reports about mail between domains", sub...)
 }
 
-// tlsReports is what a running suite knows of TLS with others.
-type tlsReports interface {
-	TLSReport(domain string, day time.Time) *tlsrpt.Report
-}
-
-type tlsReportsKey struct{}
-
-// withTLSReports lets operations under ctx ask the running suite.
-func withTLSReports(ctx context.Context, r tlsReports) context.Context {
-	return context.WithValue(ctx, tlsReportsKey{}, r)
-}
-
 type tlsReportArgs struct {
 	Domain string
 	Day    time.Time
@@ -43,7 +31,7 @@ type tlsReportArgs struct {
 
 // reportTLS asks the running suite; while none runs, what it kept.
 func reportTLS(ctx context.Context, st store.Store, a tlsReportArgs, emit func(any) error) error {
-	if r, ok := ctx.Value(tlsReportsKey{}).(tlsReports); ok {
+	if r := live(ctx); r != nil {
 		return emit(r.TLSReport(a.Domain, a.Day))
 	}
 	return emit(tlsrpt.New(st, nil, nil).Report(a.Domain, a.Day, "Sampul", ""))

@@ -40,7 +40,10 @@ func TestReportTLS(t *testing.T) {
 	run(t, 2, "report", "tlsrpt", "--dir", dir, "--domain", "jauh.test", "--date", "24/11/2026")
 }
 
-type liveReports struct{ *tlsrpt.Recorder }
+type liveReports struct {
+	liveSuite
+	*tlsrpt.Recorder
+}
 
 func (r liveReports) TLSReport(domain string, day time.Time) *tlsrpt.Report {
 	return r.Report(domain, day, "Agensi A", "postmaster@agensi-a.test")
@@ -50,7 +53,7 @@ func (r liveReports) TLSReport(domain string, day time.Time) *tlsrpt.Report {
 func TestReportTLSRunning(t *testing.T) {
 	rec := tlsrpt.New(nil, nil, nil)
 	rec.Note(tlsrpt.Outcome{Domain: "jauh.test", Policy: tlsrpt.Policy{Type: "no-policy-found", Domain: "jauh.test"}})
-	ctx := withTLSReports(context.Background(), liveReports{rec})
+	ctx := withLive(context.Background(), liveReports{Recorder: rec})
 	err := reportTLS(ctx, nil, tlsReportArgs{"jauh.test", time.Now()}, func(v any) error {
 		if r := v.(*tlsrpt.Report); len(r.Policies) != 1 || r.Organization != "Agensi A" {
 			t.Errorf("got %+v", r)

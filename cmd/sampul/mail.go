@@ -17,6 +17,7 @@ import (
 
 	"sampul/internal/config"
 	"sampul/internal/dns"
+	"sampul/internal/guard"
 	"sampul/internal/message"
 	"sampul/internal/metrics"
 	"sampul/mta"
@@ -348,6 +349,7 @@ func (s *suite) startMail(ctx context.Context) {
 			}
 		}
 	})
+	s.store.OnRoute(func(domain string) { go m.runner.Kick(domain) }) // it looks at every message that waits
 	s.run(func() error { m.tls.Run(ctx); return nil })
 	s.run(func() error { s.keyPlan().Run(ctx); return nil })
 	s.run(func() error { m.defence.Run(ctx); return nil })
@@ -388,6 +390,17 @@ func headerOf(x *message.Index) []byte {
 func (s *suite) TLSReport(domain string, day time.Time) *tlsrpt.Report {
 	return s.mail.tls.Report(domain, day, s.cfg.Hostname, "mailto:"+cmp.Or(s.cfg.Postmaster, "postmaster@"+s.cfg.Hostname))
 }
+
+// Release lets a message out of quarantine.
+func (s *suite) Release(ctx context.Context, id string) error {
+	return s.mail.poster.Release(ctx, store.System, s.store, id)
+}
+
+// Bans are the networks that are kept out now, for mail or for logins.
+func (s *suite) Bans() []guard.Ban { return append(s.mail.defence.Bans(), s.guard.Bans()...) }
+
+// Unban lets a network in again.
+func (s *suite) Unban(n netip.Prefix) int { return s.mail.defence.Unban(n) + s.guard.Lift(n) }
 
 // stsPolicy is what we publish for a domain (RFC 8461 section 3.2): its exchanger is this
 // server, when its mail comes here.

@@ -123,6 +123,12 @@ var queueOperations = map[string]operation{
 	"quarantine.list": op(func(ctx context.Context, st store.Store, _ none, emit func(any) error) error {
 		return eachOf(emit, st.Quarantined)(ctx)
 	}),
+	"quarantine.release": op(func(ctx context.Context, _ store.Store, a idArgs, _ func(any) error) error {
+		if l := live(ctx); l != nil {
+			return l.Release(ctx, a.ID)
+		}
+		return errNotRunning
+	}),
 	"quarantine.drop": op(func(ctx context.Context, st store.Store, a idArgs, _ func(any) error) error {
 		return st.DropQuarantined(ctx, store.System, a.ID)
 	}),

@@ -302,7 +302,7 @@ func (s *suite) startAdmin() error {
 		return err
 	}
 	s.admin = &http.Server{Handler: adminHandler(routed{s.store, s.mail.router}, s.cfg), ReadHeaderTimeout: 10 * time.Second,
-		BaseContext: func(net.Listener) context.Context { return withTLSReports(context.Background(), s) }}
+		BaseContext: func(net.Listener) context.Context { return withLive(context.Background(), s) }}
 	s.run(func() error {
 		if err := s.admin.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			return err

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -11,6 +13,7 @@ import (
 	"time"
 
 	"sampul/internal/dnstest"
+	"sampul/internal/peers"
 )
 
 // tlsReport is what is looked at of RFC 8460's report.
@@ -139,5 +142,49 @@ func TestMTASTSWithoutTLS(t *testing.T) {
 	})
 	if got := mx.mails(); len(got) != 0 {
 		t.Errorf("it got %+v", got)
+	}
+}
+
+// DANE with a validating resolver before a signed zone: a certificate that the records name
+// gets the mail, another one gets nothing in clear text, the queue says why and the report
+// counts it.
+func TestDANE(t *testing.T) {
+	for _, good := range []bool{true, false} {
+		t.Run(fmt.Sprintf("right certificate %v", good), func(t *testing.T) {
+			ca := newAuthority(t)
+			tc := ca.issue(time.Now().Add(time.Hour), "lain.test") // names do not matter to DANE-EE
+			named := tc
+			if !good {
+				named = ca.issue(time.Now().Add(time.Hour), "lain.test")
+			}
+			cert, err := x509.ParseCertificate(named.Certificates[0].Certificate[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			port := freePort(t, "127.0.2.2")
+			mx := startRemote(t, "127.0.2.2", port, tc)
+			zone := dnstest.NewSigned(t, "jauh.test", fmt.Sprintf("jauh.test. MX 10 mx.jauh.test.\nmx.jauh.test. A 127.0.2.2\n"+
+				"_25._tcp.mx.jauh.test. TLSA 3 1 1 %x\n", sha256.Sum256(cert.RawSubjectPublicKeyInfo)))
+			r := startDemo(t, "--resolver", peers.Unbound(t, zone.Addr, zone.Anchor), "--remote-port", fmt.Sprint(port))
+			if err := r.submit("pegawai1@agensi-a.test", []string{"a@jauh.test"}, note("pegawai1@agensi-a.test", "a@jauh.test", "DANE")); err != nil {
+				t.Fatal(err)
+			}
+			if good {
+				if got := mx.wait(t, 1); !got[0].tls {
+					t.Error("in clear text")
+				}
+				return
+			}
+			eventually(t, "the reason", func() bool {
+				q := r.queue()
+				return len(q) == 1 && strings.Contains(q[0].Recipients[0].Text, "DANE")
+			})
+			if got := mx.mails(); len(got) != 0 {
+				t.Errorf("it got %+v", got)
+			}
+			if got := r.tlsFailures("jauh.test", "tlsa"); strings.Join(got, " ") != "validation-failure" {
+				t.Errorf("failures in the report: %v", got)
+			}
+		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,12 +18,15 @@ import (
 
 // memory keeps keys as the contract of store.Signing says.
 type memory struct {
+	mu    sync.Mutex
 	clock func() time.Time
 	keys  []store.DKIMKey
 	fail  string // selector whose change fails
 }
 
 func (m *memory) DKIMKeys(_ context.Context, _ store.Actor, domain string) ([]store.DKIMKey, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	var out []store.DKIMKey
 	for _, k := range m.keys {
 		if domain == "" || k.Domain == domain {
@@ -34,6 +38,8 @@ func (m *memory) DKIMKeys(_ context.Context, _ store.Actor, domain string) ([]st
 }
 
 func (m *memory) PutDKIMKey(_ context.Context, _ store.Actor, k store.DKIMKey) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if k.Selector == m.fail {
 		return errors.New("disk")
 	}
@@ -51,15 +57,21 @@ func (m *memory) PutDKIMKey(_ context.Context, _ store.Actor, k store.DKIMKey) e
 }
 
 func (m *memory) RemoveDKIMKey(_ context.Context, _ store.Actor, domain, selector string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.keys = slices.DeleteFunc(m.keys, func(k store.DKIMKey) bool { return k.Domain == domain && k.Selector == selector })
 	return nil
 }
 
 func (m *memory) SigningKeys(domain string) []store.DKIMKey {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(m.keys), func(k store.DKIMKey) bool { return k.Domain != domain || k.State != Active })
 }
 
 func (m *memory) String() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	var out []string
 	for _, k := range m.keys {
 		out = append(out, k.Selector+" "+k.State)
@@ -69,18 +81,19 @@ func (m *memory) String() string {
 }
 
 // published is DNS: what was put there.
-type published map[string]string
+type published struct{ m sync.Map }
 
-func (p published) TXT(_ context.Context, name string) ([]string, dns.Info, error) {
-	if txt, ok := p[name]; ok {
-		return []string{"lain", txt}, dns.Info{}, nil
+func (p *published) TXT(_ context.Context, name string) ([]string, dns.Info, error) {
+	if txt, ok := p.m.Load(name); ok {
+		return []string{"lain", txt.(string)}, dns.Info{}, nil
 	}
 	return nil, dns.Info{}, dns.ErrNone
 }
 
-func (p published) publish(m *memory) {
-	for _, k := range m.keys {
-		p[k.Selector+"._domainkey."+k.Domain] = k.Record
+func (p *published) publish(m *memory) {
+	keys, _ := m.DKIMKeys(context.Background(), store.System, "")
+	for _, k := range keys {
+		p.m.Store(k.Selector+"._domainkey."+k.Domain, k.Record)
 	}
 }
 
@@ -96,7 +109,7 @@ func TestPlan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)))
 		ctx, stop := context.WithCancel(t.Context())
-		m, zone := &memory{clock: time.Now}, published{}
+		m, zone := &memory{clock: time.Now}, &published{}
 		p := &Plan{Store: m, Resolver: zone, Clock: time.Now, Log: slog.New(slog.DiscardHandler)}
 		go p.Run(ctx)
 
@@ -114,7 +127,7 @@ func TestPlan(t *testing.T) {
 		time.Sleep(Wait + 2*every)
 		expect(t, m, "202611-2e published, 202611-2r published, 202611e active, 202611r active") // DNS does not have them
 		zone.publish(m)
-		delete(zone, "202611-2e._domainkey.a.test")
+		zone.m.Delete("202611-2e._domainkey.a.test")
 		time.Sleep(every + time.Minute)
 		expect(t, m, "202611-2e published, 202611-2r active, 202611e active, 202611r retired")
 		zone.publish(m)
@@ -132,7 +145,7 @@ func TestPlan(t *testing.T) {
 // Before its time nothing takes over, whatever DNS has.
 func TestPlanWaits(t *testing.T) {
 	now := time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
-	m, zone := &memory{clock: func() time.Time { return now }}, published{}
+	m, zone := &memory{clock: func() time.Time { return now }}, &published{}
 	p := &Plan{Store: m, Resolver: zone, Clock: m.clock, Log: slog.New(slog.DiscardHandler)}
 	ctx := context.Background()
 	add := func(selector string) {
@@ -203,7 +216,7 @@ func TestUseAndRetire(t *testing.T) {
 // Half a pair is not left behind, and one domain's fault does not stop another's plan.
 func TestFaults(t *testing.T) {
 	now := time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
-	m, zone := &memory{clock: func() time.Time { return now }, fail: "satue"}, published{}
+	m, zone := &memory{clock: func() time.Time { return now }, fail: "satue"}, &published{}
 	ctx := context.Background()
 	if _, err := Add(ctx, m, store.System, "a.test", "satu", now); err == nil || m.String() != "" {
 		t.Errorf("%v: %s", err, m)

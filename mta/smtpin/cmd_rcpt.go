@@ -27,7 +27,9 @@ func (s *session) rcpt(ctx context.Context, arg string) error {
 	if err != nil {
 		return s.rcptRefused(args.to, found.agency, err)
 	}
-	if len(s.tx.rcpts)+len(found.rcpts) > s.srv.cfg.MaxExpanded {
+	if n := s.srv.cfg.MaxExpanded; len(found.rcpts) > n {
+		return s.rcptRefused(args.to, found.agency, reply(550, "5.2.4", "this address leads to too many recipients"))
+	} else if len(s.tx.rcpts)+len(found.rcpts) > n {
 		return errFull
 	}
 	s.tx.given = append(s.tx.given, args.to)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/netip"
 	"time"
 
@@ -32,7 +33,7 @@ type DefenceOptions struct {
 	FirstBan, LastBan time.Duration // 1 minute, 24 hours
 
 	Greeting      bool          // who talks before the greeting is refused
-	GreetingDelay time.Duration // how long it waits; 0 only looks whether octets are there
+	GreetingDelay time.Duration // how long it waits with who sent no good mail in a day; 0 only looks whether octets are there
 	GreetLoopback bool          // loopback is looked at too
 	Pipelining    bool          // who sends commands ahead that may not be is refused
 
@@ -47,15 +48,16 @@ type DefenceOptions struct {
 	Outgoing Outgoing
 }
 
-// DefaultDefence are the limits of serve. The demo has those of accounts alone.
+// DefaultDefence are the limits of serve; how many connections one address has at a time,
+// each listener's configuration says (Deps.Conns).
 func DefaultDefence() DefenceOptions {
 	return DefenceOptions{
 		Address: Limits{
-			Open: 50, Connections: guard.Rate{Max: 300, Per: time.Minute}, Messages: guard.Rate{Max: 10000, Per: time.Hour},
+			Connections: guard.Rate{Max: 300, Per: time.Minute}, Messages: guard.Rate{Max: 10000, Per: time.Hour},
 			BadRecipients: guard.Rate{Max: 50, Per: time.Hour}, Offences: guard.Rate{Max: 5, Per: time.Hour},
 		},
 		Network: Limits{
-			Open: 200, Connections: guard.Rate{Max: 1200, Per: time.Minute}, Messages: guard.Rate{Max: 40000, Per: time.Hour},
+			Open: 500, Connections: guard.Rate{Max: 1200, Per: time.Minute}, Messages: guard.Rate{Max: 40000, Per: time.Hour},
 			BadRecipients: guard.Rate{Max: 200, Per: time.Hour}, Offences: guard.Rate{Max: 50, Per: time.Hour},
 		},
 		Greeting: true, Pipelining: true, LookAlike: true, Threshold: 5,
@@ -94,6 +96,7 @@ type Defence struct {
 	addr  counters
 	net   counters
 	open  guard.Open[netip.Prefix]
+	known *guard.Rates[netip.Prefix] // networks whose mail was accepted in the last day
 	lists *lists
 	grey  *greylist
 	looks *lookAlikes
@@ -125,6 +128,8 @@ func NewDefence(o DefenceOptions, deps DefenceDeps) *Defence {
 		bans: guard.NewBans(deps.Clock, cmp.Or(o.FirstBan, time.Minute), cmp.Or(o.LastBan, 24*time.Hour)),
 		addr: newCounters(deps.Clock, o.Address),
 		net:  newCounters(deps.Clock, o.Network),
+
+		known: guard.NewRates[netip.Prefix](deps.Clock, guard.Rate{Max: math.MaxInt, Per: 24 * time.Hour}),
 	}
 	d.lists = newLists(o.Lists, deps)
 	d.grey = newGreylist(o.Greylist, deps)
@@ -222,12 +227,20 @@ func (d *Defence) connect(ctx context.Context, st *Stage) error {
 		return r
 	}
 	s.net.listed = d.lists.start(ctx, s.ip)
-	if d.o.Greeting && !s.greeted && (d.o.GreetLoopback || !s.ip.IsLoopback()) && s.talks(d.o.GreetingDelay) {
+	if d.o.Greeting && !s.greeted && (d.o.GreetLoopback || !s.ip.IsLoopback()) && s.talks(d.greetingDelay(s.ip)) {
 		s.log.Warn("talks before the greeting", "remote", s.ip)
 		d.offence(s, "talks before the greeting")
 		return reply(554, "5.5.0", "you spoke before the greeting")
 	}
 	return nil
+}
+
+// greetingDelay spares networks that have sent good mail.
+func (d *Defence) greetingDelay(ip netip.Addr) time.Duration {
+	if d.o.GreetingDelay > 0 && d.known.Count(guard.Network(ip)) > 0 {
+		return 0
+	}
+	return d.o.GreetingDelay
 }
 
 // rcpt asks the lists, then the greylist, once a recipient is known to be good.
@@ -282,6 +295,9 @@ func (d *Defence) end(ctx context.Context, st *Stage) error {
 	if d.stranger(st.s) {
 		d.addr.messages.Add(guard.Address(st.IP), 1)
 		d.net.messages.Add(guard.Network(st.IP), 1)
+		if d.o.GreetingDelay > 0 {
+			d.known.Add(guard.Network(st.IP), 1)
+		}
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sampul/internal/dns"
@@ -67,6 +68,33 @@ func TestTalkersBeforeTheGreeting(t *testing.T) {
 		}
 		ln.Close()
 	}
+}
+
+// Who sent good mail is not made to wait: 220 comes at once, and what was not waited for
+// is not missed.
+func TestKnownNetworksDoNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := NewDefence(DefenceOptions{Greeting: true, GreetingDelay: 5 * time.Second}, DefenceDeps{})
+		s := New(Config{Kind: MX, Hostname: "mx.agensi-a.test"}, Deps{Store: &fake{}, Judge: judge{}, Spool: area(t), Defence: d})
+		for _, want := range []time.Duration{5 * time.Second, 0} {
+			client, server := net.Pipe()
+			ss := s.newSession(server)
+			ss.ip = netip.MustParseAddr("192.0.2.7")
+			ended := make(chan struct{})
+			go func() { ss.run(t.Context()); close(ended) }()
+			began := time.Now()
+			c := newTalk(t, client)
+			c.ask("", "220")
+			if got := time.Since(began); got != want {
+				t.Errorf("220 came after %s, want %s", got, want)
+			}
+			for _, say := range [][2]string{{"EHLO luar.test", "250"}, {"MAIL FROM:<a@luar.test>", "250"}, {"RCPT TO:<pegawai1@agensi-a.test>", "250"}, {"DATA", "354"}, {"Subject: a\r\n\r\n.", "250"}, {"QUIT", "221"}} {
+				c.ask(say[0], say[1])
+			}
+			client.Close()
+			<-ended
+		}
+	})
 }
 
 func TestLoopbackMayTalkEarlyByDefault(t *testing.T) {

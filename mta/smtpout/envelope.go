@@ -18,6 +18,7 @@ const maxFlight = 4 << 10
 // it says to each. ready says that it waits for content. A fault ends the whole envelope;
 // who was refused at RCPT has a result of its own, and is no longer open.
 func (t *transaction) envelope(cmds []command) (ready bool, f *fault) {
+	taken := false
 	for len(cmds) > 0 && f == nil {
 		if cmds[0].stage == StageDATA && len(t.open) == 0 {
 			return false, nil
@@ -47,6 +48,7 @@ func (t *transaction) envelope(cmds []command) (ready bool, f *fault) {
 			case c.stage == StageDATA && r.code == 354:
 				ready = true
 			case c.stage == StageRCPT && (f != nil || r.ok()):
+				taken = taken || r.ok()
 			case c.stage == StageRCPT:
 				t.set(c.rcpt, said(StageRCPT, r))
 				t.open = slices.DeleteFunc(t.open, func(i int) bool { return i == c.rcpt })
@@ -61,7 +63,13 @@ func (t *transaction) envelope(cmds []command) (ready bool, f *fault) {
 		}
 		cmds = cmds[n:]
 	}
-	if ready && f != nil { // MAIL was refused, and DATA taken all the same
+	switch {
+	case ready && f != nil && taken:
+		// MAIL was refused and the rest taken all the same: whatever we send now may be
+		// delivered, so nothing is.
+		f.lost = true
+		return false, f
+	case ready && f != nil:
 		t.all(t.open, f)
 		t.open = nil
 		return true, nil

@@ -255,7 +255,10 @@ func (m *fakeMX) listen(t testing.TB, ip string, port int) int {
 	t.Helper()
 	ln, err := net.Listen("tcp", net.JoinHostPort(ip, strconv.Itoa(port)))
 	if err != nil {
-		t.Skipf("cannot listen on %s: %v", ip, err)
+		if ip == "::1" {
+			t.Skipf("no IPv6 here: %v", err)
+		}
+		t.Fatal(err)
 	}
 	m.accept(t, ln)
 	return ln.Addr().(*net.TCPAddr).Port
@@ -288,15 +291,44 @@ func (m *fakeMX) accept(t testing.TB, ln net.Listener) {
 	})
 }
 
+// listeners are on 127.0.0.1, 127.0.0.2 and so on, all on one port.
+func listeners(t testing.TB, n int) (out []net.Listener) {
+	t.Helper()
+	var err error
+	for range 20 {
+		port := 0
+		for i := range n {
+			var ln net.Listener
+			if ln, err = net.Listen("tcp", fmt.Sprintf("127.0.0.%d:%d", i+1, port)); err != nil {
+				break // somebody has the port there: another one
+			}
+			out = append(out, ln)
+			port = ln.Addr().(*net.TCPAddr).Port
+		}
+		if len(out) == n {
+			return out
+		}
+		for _, ln := range out {
+			ln.Close()
+		}
+		out = nil
+	}
+	t.Fatalf("no port is free on %d addresses of loopback: %v", n, err)
+	return nil
+}
+
 // world is a pool with its DNS and exchangers at 127.0.0.1, 127.0.0.2 and so on, all on one
 // port.
 func world(t testing.TB, zone string, o Options, mx ...*fakeMX) (*Pool, *dnstest.Zone) {
 	t.Helper()
 	z := dnstest.New(t, zone)
 	port := 0
-	for i, m := range mx {
-		if m != nil {
-			port = m.listen(t, fmt.Sprintf("127.0.0.%d", i+1), port)
+	for i, ln := range listeners(t, len(mx)) {
+		if m := mx[i]; m != nil {
+			m.accept(t, ln)
+			port = ln.Addr().(*net.TCPAddr).Port
+		} else {
+			ln.Close()
 		}
 	}
 	if port == 0 { // nobody there: a port that was free a moment ago

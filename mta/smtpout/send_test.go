@@ -288,6 +288,53 @@ func TestResetRefused(t *testing.T) {
 	}
 }
 
+// A 354 that nobody wanted is ended, so that the next message is not taken for content.
+func TestUnwanted354(t *testing.T) {
+	for name, refuse := range map[string]*fakeMX{
+		"all recipients refused": {early: true, rcpt: func(a string) string {
+			if strings.HasPrefix(a, "x") {
+				return "550 5.1.1 who?"
+			}
+			return ""
+		}},
+		"sender refused": {early: true, on: func(c *peerConn, l string) bool {
+			switch {
+			case strings.HasPrefix(l, "MAIL FROM:<x"):
+				c.say("550 5.7.1 not you")
+			case l == "RCPT TO:<x@jauh.test>":
+				c.say("503 5.5.1 no sender")
+			default:
+				return false
+			}
+			return true
+		}},
+		"sender refused, recipient taken": {early: true, on: func(c *peerConn, l string) bool {
+			if strings.HasPrefix(l, "MAIL FROM:<x") {
+				c.say("550 5.7.1 not you")
+				return true
+			}
+			return false
+		}},
+	} {
+		connections := 1
+		if name == "sender refused, recipient taken" {
+			connections = 2 // whatever is sent over the first may be delivered, the dot alone too
+		}
+		p, _ := world(t, zone1, Options{}, refuse)
+		m := letterTo("x@jauh.test")
+		m.From = "x@agensi-a.test"
+		if got := p.Send(context.Background(), jauh, m)[0]; !got.Permanent {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if got := p.Send(context.Background(), jauh, letterTo("b@jauh.test"))[0]; !got.Delivered || refuse.connections() != connections {
+			t.Errorf("%s: the next message: %+v over %d connections", name, got, refuse.connections())
+		}
+		if d := refuse.deliveries(); len(d) != 1 || d[0].body != letter {
+			t.Errorf("%s: arrived as %+v", name, d)
+		}
+	}
+}
+
 func TestProbe(t *testing.T) {
 	m := &fakeMX{rcpt: func(a string) string {
 		if a == "b@jauh.test" {

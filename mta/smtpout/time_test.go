@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -45,6 +46,15 @@ func TestWaits(t *testing.T) {
 				}
 			}
 		}), "temporary data 4.4.2", 10 * time.Minute},
+		{"takes a piece now and then", onVerb("DATA", func(c *peerConn) {
+			c.say("354 go")
+			for { // quick enough for each write, not for the message
+				time.Sleep(100 * time.Second)
+				if _, err := io.CopyN(io.Discard, c.Conn, maxWrite); err != nil {
+					return
+				}
+			}
+		}), "temporary data 4.4.2", 10 * time.Minute},
 		{"silent after the dot", onVerb("DATA", func(c *peerConn) { c.say("354 go"); readBody(c.in); io.Copy(io.Discard, c.in) }), "unsure dot 4.4.2", 10 * time.Minute},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -63,7 +73,7 @@ func TestWaits(t *testing.T) {
 					t.Errorf("took %v, want at most %v", took, tt.most)
 				}
 				p.Close()
-				time.Sleep(time.Minute) // the other side sees the end too
+				time.Sleep(10 * time.Minute) // the other side sees the end too
 			})
 		})
 	}
@@ -212,8 +222,11 @@ func TestDead(t *testing.T) {
 		for range 8 { // the wait grows, to ten minutes
 			time.Sleep(wait)
 			before := dials
-			p.Send(context.Background(), smart, letterTo("b@jauh.test"))
-			p.Send(context.Background(), smart, letterTo("b@jauh.test"))
+			var wg sync.WaitGroup
+			for range 10 {
+				wg.Go(func() { p.Send(context.Background(), smart, letterTo("b@jauh.test")) })
+			}
+			wg.Wait()
 			if dials != before+1 {
 				t.Errorf("%d dials after %v", dials-before, wait)
 			}

@@ -128,6 +128,9 @@ func (c *Cache) refresh(ctx context.Context, domain string, e *entry, id string,
 // renew fetches the policy of a domain. One that fails leaves the old one.
 func (c *Cache) renew(ctx context.Context, domain, id string) *entry {
 	old := c.known(domain)
+	if c.Clock().Before(old.next) { // another did it between our look and our turn
+		return old
+	}
 	p, trouble := c.fetch(ctx, domain)
 	now := c.Clock()
 	e := &entry{ID: old.ID, Text: old.Text, Fetched: old.Fetched, policy: old.policy, problem: trouble, next: now.Add(retryEach)}

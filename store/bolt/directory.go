@@ -37,15 +37,16 @@ const directoryRow = 1
 // incidents. All but the
 // incidents is held in memory; a change is durable in directory.db before it is seen.
 type directory struct {
-	db     *bbolt.DB
-	seals  *seals
-	key    *seal.DataKey
-	clock  func() time.Time
-	shards int
-	logins logins
-	gov    []string // domains of government outside the directory
-	secret []byte   // of the suite
-	onHold onHold
+	db      *bbolt.DB
+	seals   *seals
+	key     *seal.DataKey
+	clock   func() time.Time
+	shards  int
+	logins  logins
+	gov     []string // domains of government outside the directory
+	secret  []byte   // of the suite
+	onHold  told[store.Account]
+	onRoute told[string]
 
 	// onAccount makes the mailboxes of new accounts. A crash between the two leaves
 	// an account whose INBOX the engine makes when it is first needed.

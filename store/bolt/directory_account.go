@@ -12,27 +12,32 @@ import (
 	"sampul/store"
 )
 
-// onHold are those who want to know that an account is held or released.
-type onHold struct {
+// told are those who want to know of a kind of change, once it is durable.
+type told[T any] struct {
 	mu sync.Mutex
-	f  []func(store.Account)
+	f  []func(T)
 }
 
-// OnHold calls f from now on, after what it tells is durable.
-func (d *directory) OnHold(f func(store.Account)) {
-	d.onHold.mu.Lock()
-	defer d.onHold.mu.Unlock()
-	d.onHold.f = append(d.onHold.f, f)
+func (o *told[T]) add(f func(T)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.f = append(o.f, f)
 }
 
-func (o *onHold) tell(a store.Account) {
+func (o *told[T]) tell(v T) {
 	o.mu.Lock()
 	all := slices.Clone(o.f)
 	o.mu.Unlock()
 	for _, f := range all {
-		f(a)
+		f(v)
 	}
 }
+
+// OnHold calls f whenever an account is held or released.
+func (d *directory) OnHold(f func(store.Account)) { d.onHold.add(f) }
+
+// OnRoute calls f with the name of a domain whose mail may go another way now.
+func (d *directory) OnRoute(f func(domain string)) { d.onRoute.add(f) }
 
 // changeAccount keeps an account with a change, and gives it as it is then.
 func (d *directory) changeAccount(address string, change func(*store.Account) error) (store.Account, error) {

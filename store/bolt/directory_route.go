@@ -81,7 +81,8 @@ func (d *directory) Government(domain string) bool {
 	return ok || address.In(d.gov, domain)
 }
 
-// changeDomain keeps a domain with a change. The caller holds no lock.
+// changeDomain keeps a domain with a change. The caller holds no lock; whoever is told of
+// it must change nothing in the directory before it returns.
 func (d *directory) changeDomain(by store.Actor, name string, change func(*store.Domain) error) error {
 	name, err := domainName(name)
 	if err != nil {
@@ -99,8 +100,12 @@ func (d *directory) changeDomain(by store.Actor, name string, change func(*store
 	if err := change(&dom); err != nil {
 		return err
 	}
-	return d.commit(func(tx *bbolt.Tx) error { return d.putRow(tx, bucketDomains, []byte(name), dom) },
+	err = d.commit(func(tx *bbolt.Tx) error { return d.putRow(tx, bucketDomains, []byte(name), dom) },
 		func(p *people) { p.domains[name] = dom })
+	if err == nil {
+		d.onRoute.tell(name)
+	}
+	return err
 }
 
 // SetRoute says where mail of a domain goes.
@@ -205,8 +210,12 @@ func (d *directory) SetSplit(_ context.Context, by store.Actor, domain string, t
 	if err := permit(by, dom.Agency); err != nil {
 		return err
 	}
-	return d.commit(func(tx *bbolt.Tx) error { return d.putRow(tx, bucketSplits, []byte(name), clean) },
+	err = d.commit(func(tx *bbolt.Tx) error { return d.putRow(tx, bucketSplits, []byte(name), clean) },
 		func(p *people) { p.splits[name] = clean })
+	if err == nil {
+		d.onRoute.tell(name)
+	}
+	return err
 }
 
 // SplitTable is a copy of a domain's table.

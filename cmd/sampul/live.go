@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"sampul/internal/guard"
+	"sampul/mta/tlsrpt"
+)
+
+// A liveSuite is what operations can ask of a suite that runs, beyond its store.
+type liveSuite interface {
+	TLSReport(domain string, day time.Time) *tlsrpt.Report
+	Release(ctx context.Context, id string) error // from quarantine
+	Bans() []guard.Ban
+	Unban(n netip.Prefix) int
+}
+
+type liveKey struct{}
+
+// withLive lets operations under ctx ask the running suite.
+func withLive(ctx context.Context, l liveSuite) context.Context {
+	return context.WithValue(ctx, liveKey{}, l)
+}
+
+// live is the running suite, nil while a command works on the data directory itself.
+func live(ctx context.Context) liveSuite {
+	l, _ := ctx.Value(liveKey{}).(liveSuite)
+	return l
+}
+
+// errNotRunning is for what needs a running suite.
+var errNotRunning = &fault{5, "unreachable", errors.New("this needs the running server: start it, then try again")}
