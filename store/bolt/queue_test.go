@@ -283,3 +283,44 @@ func TestVerbUnknown(t *testing.T) {
 		t.Fatalf("a verb that nobody knows: %v", err)
 	}
 }
+
+// A queue whose file is slow stops intake before memory is full, and lets it go on.
+func TestQueueIsBounded(t *testing.T) {
+	e := mustOpen(t, t.TempDir(), nil)
+	ap := e.queue.applier
+	stuck := make(chan struct{})
+	ap.mu.Lock()
+	file := ap.file
+	ap.file = func(tx *txn, f *filing) error {
+		<-stuck
+		return file(tx, f)
+	}
+	ap.mu.Unlock()
+	text := []byte("Subject: x\r\n\r\nisi\r\n")
+	passed := gate.Mint(sha256.Sum256(text), gate.Mailbox, "TERBUKA", "", "")
+	accepted := 0
+	for ; accepted < 200; accepted++ {
+		env := &store.Envelope{QueueID: fmt.Sprint("Q", accepted), Received: time.Unix(1700000000, 0), Prefix: bytes.Repeat([]byte("X: 1\r\n"), 200_000),
+			Recipients: []store.Recipient{{Path: "a@jauh.test"}}}
+		err := e.Accept(context.Background(), env, bytes.NewReader(text), message.Parse(text), passed)
+		if errors.Is(err, store.ErrBusy) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if accepted < 15 || accepted > 80 {
+		t.Fatalf("%d messages of 1.2 MB were accepted while nothing could be filed", accepted)
+	}
+	close(stuck)
+	if err := e.Ready(store.LanePeople); err != nil {
+		t.Fatalf("the file goes on, intake does not: %v", err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if rows := e.queued.len(); rows != accepted {
+		t.Fatalf("%d entries of %d", rows, accepted)
+	}
+}

@@ -11,8 +11,10 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 )
 
 type testKeys struct{}
@@ -365,5 +367,37 @@ func TestRefusals(t *testing.T) {
 	j.Close()
 	if _, err := j.Append(context.Background(), Append, nil); !errors.Is(err, ErrClosed) {
 		t.Errorf("after Close: %v", err)
+	}
+}
+
+// What AppendWritten returned survives the process though nothing was synced: the next one
+// finds it. A failed disk is told to whoever waits.
+func TestWrittenSurvivesTheProcess(t *testing.T) {
+	d := newDisk(1)
+	unsynced := func(o *Options) { o.LazySync = time.Hour }
+	j := open(t, d, unsynced)
+	for name := range uint64(5) {
+		if _, err := j.AppendWritten(Done, []Field{nameField(name)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := j.LastSeq(); n != 0 {
+		t.Fatalf("%d records are durable, though nobody waited for that", n)
+	}
+	next := open(t, d, unsynced) // the first one was killed, as far as the disk knows
+	var got []uint64
+	err := next.Replay(context.Background(), 0, func(r *Record) error {
+		got = append(got, binary.BigEndian.Uint64(r.Field(1)))
+		return nil
+	})
+	if err != nil || !slices.Equal(got, []uint64{0, 1, 2, 3, 4}) {
+		t.Fatalf("the next process finds %v, %v", got, err)
+	}
+	d.failSyncs(errors.New("input/output error"))
+	if _, err := next.Append(context.Background(), Done, []Field{nameField(6)}); !errors.Is(err, ErrFailed) {
+		t.Fatalf("on a failed disk: %v", err)
+	}
+	if _, err := next.AppendWritten(Done, []Field{nameField(7)}); !errors.Is(err, ErrFailed) {
+		t.Fatalf("after that: %v", err)
 	}
 }

@@ -55,6 +55,7 @@ type Log struct {
 	file   *dayFile
 	block  block
 	synced time.Time
+	told   uint64 // of dropped, in the log
 }
 
 var _ store.Trace = (*Log)(nil)
@@ -182,6 +183,10 @@ func (l *Log) write() {
 	}
 	n := l.block.count
 	now := l.o.Clock()
+	if lost := l.dropped.Load(); lost > l.told {
+		l.o.Log.Warn("events of the trace were dropped", "events", lost-l.told)
+		l.told = lost
+	}
 	err := l.day(now)
 	if err == nil {
 		err = l.file.append(l.block.seal(l.file, &l.tokens))
@@ -189,6 +194,7 @@ func (l *Log) write() {
 	l.block.reset()
 	if err != nil {
 		l.dropped.Add(uint64(n))
+		l.told += uint64(n)
 		l.o.Log.Error("trace not written", "events", n, "err", err)
 		if l.file != nil {
 			l.file.close(false)
