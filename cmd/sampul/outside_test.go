@@ -57,7 +57,7 @@ func need(t *testing.T, commands ...string) {
 
 // A running is a demo in a process of its own.
 type running struct {
-	t   *testing.T
+	t   testing.TB
 	cmd *exec.Cmd
 	log *bytes.Buffer
 	demoReady
@@ -65,7 +65,7 @@ type running struct {
 }
 
 // freeBase finds a base port whose ports nobody uses.
-func freeBase(t *testing.T) int {
+func freeBase(t testing.TB) int {
 	t.Helper()
 next:
 	for range 50 {
@@ -91,7 +91,7 @@ next:
 	return 0
 }
 
-func startDemo(t *testing.T, args ...string) *running {
+func startDemo(t testing.TB, args ...string) *running {
 	t.Helper()
 	path, err := binary()
 	if err != nil {
@@ -100,7 +100,7 @@ func startDemo(t *testing.T, args ...string) *running {
 	return startBinary(t, path, nil, args...)
 }
 
-func startBinary(t *testing.T, path string, env []string, args ...string) *running {
+func startBinary(t testing.TB, path string, env []string, args ...string) *running {
 	t.Helper()
 	r := &running{t: t, log: &bytes.Buffer{}, base: freeBase(t)}
 	r.cmd = exec.Command(path, append([]string{"demo", "--json", "--base-port", fmt.Sprint(r.base)}, args...)...)
@@ -180,7 +180,7 @@ func (r *running) imap(address string) *imapclient.Client {
 }
 
 // sampul runs the command line beside the server.
-func sampul(t *testing.T, stdin string, args ...string) (stdout, stderr string, exit int) {
+func sampul(t testing.TB, stdin string, args ...string) (stdout, stderr string, exit int) {
 	t.Helper()
 	path, err := binary()
 	if err != nil {
@@ -198,7 +198,7 @@ func sampul(t *testing.T, stdin string, args ...string) (stdout, stderr string, 
 
 // eventually waits for something that happens elsewhere; what it waits for is no promise
 // about time.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
