@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	mdns "github.com/miekg/dns"
@@ -73,8 +72,9 @@ func (s *suite) openMail() error {
 		Observe: s.metrics.Filtered, Spool: s.work}); err != nil {
 		return err
 	}
+	officers := &officerNames{accounts: s.store.Accounts, clock: time.Now}
 	m.defence = smtpin.NewDefence(s.defenceOptions(), smtpin.DefenceDeps{
-		Resolver: m.resolver, States: s.store, Log: s.log, Clock: time.Now, OurDomains: s.domains, Officer: s.officer,
+		Resolver: m.resolver, States: s.store, Log: s.log, Clock: time.Now, OurDomains: s.domains, Officer: officers.contains,
 		HoldAccount: s.holdAccount, Notify: s.tellAdministrators,
 	})
 	return nil
@@ -255,24 +255,6 @@ func (s *suite) tellAdministrators(ctx context.Context, a *store.Account, why st
 			s.log.Error("administrator not told", "to", address, "account", a.Address, "err", err)
 		}
 	}
-}
-
-// officer says whether one of our officers is called so, for mail that pretends to be from one.
-func (s *suite) officer(name string) bool {
-	name = strings.ToLower(strings.Join(strings.Fields(name), " "))
-	if name == "" {
-		return false
-	}
-	all, err := s.store.Accounts(context.Background(), store.System)
-	if err != nil {
-		return false
-	}
-	for i := range all {
-		if strings.ToLower(strings.Join(strings.Fields(all[i].Name), " ")) == name {
-			return true
-		}
-	}
-	return false
 }
 
 // sender carries mail out. Without a resolver only routes that name an address go out.

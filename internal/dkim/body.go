@@ -115,8 +115,41 @@ func (b *bodyCanon) relaxed(p []byte) {
 			b.cr = true
 		default:
 			b.put(c)
+			end := unchanged(p, i+1)
+			b.copy(p[i+1 : end])
+			i = end - 1
 		}
 	}
+}
+
+// unchanged is how far octets after one of content are their own canonical form: whole
+// lines, mostly.
+func unchanged(p []byte, i int) int {
+	for i < len(p) {
+		switch p[i] {
+		case '\t', '\r':
+			return i
+		case ' ':
+			if i+1 == len(p) || p[i+1] == ' ' || p[i+1] == '\t' || p[i+1] == '\r' {
+				return i
+			}
+			i++
+		}
+		i++
+	}
+	return i
+}
+
+// copy passes on octets as they are, after one of content.
+func (b *bodyCanon) copy(p []byte) {
+	if b.n+len(p) > len(b.out) {
+		b.flush()
+		if len(p) > len(b.out) {
+			b.sink(p)
+			return
+		}
+	}
+	b.n += copy(b.out[b.n:], p)
 }
 
 // put passes on one octet of content, after what was held back.

@@ -216,6 +216,7 @@ func TestBodyCanon(t *testing.T) {
 		"", "\r\n", "\r\n\r\n", "a", "a\r\n", "a\r\n\r\n", " \r\n", " \t\r\n \r\n", "a \t b \r\n c\r\n\r\n\r\nd\r\n \r\n",
 		"\r\n\r\na", "\r", "a\r", "\n", "a\rb\r\r\n\r\n\r", " a", "a ", "a  \r\n\r\n  \r\n b", "\r\n \r\n\r\n\tx\r\r\n",
 		strings.Repeat("\r\n", 3000) + "x" + strings.Repeat("\r\n", 3000), strings.Repeat("ab  c\r\n", 900) + strings.Repeat("\r\n", 9) + "z",
+		strings.Repeat("satu dua ", 1000) + " \r\n" + strings.Repeat("x", 2047) + " y\r\n",
 	}
 	for _, form := range []canon{simple, relaxed} {
 		for _, body := range bodies {
@@ -511,10 +512,37 @@ func FuzzSignature(f *testing.F) {
 	})
 }
 
+// A key record that was read is remembered, a bad one is not, and there is a bound.
+func TestReadKeysAreRemembered(t *testing.T) {
+	r := reader{read: map[string]*KeyRecord{}}
+	txt, err := testKeys()[0].Record()
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := r.parse(txt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := r.parse(txt); again != first || err != nil {
+		t.Errorf("read again: %p, not %p; %v", again, first, err)
+	}
+	if _, err := r.parse("v=DKIM1; p="); err == nil || len(r.read) != 1 {
+		t.Errorf("a revoked key: %v, %d remembered", err, len(r.read))
+	}
+	for i := range maxRead + 10 {
+		if _, err := r.parse(fmt.Sprintf("%s; n=%d", txt, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(r.read) != maxRead {
+		t.Errorf("%d remembered, not %d", len(r.read), maxRead)
+	}
+}
+
 func BenchmarkSign4K(b *testing.B) {
 	msg := letter + strings.Repeat("satu baris surat yang biasa sahaja panjangnya\r\n", 80)
-	for _, keys := range [][]Key{testKeys()[:1], testKeys()} {
-		b.Run(fmt.Sprint(len(keys)), func(b *testing.B) {
+	for name, keys := range map[string][]Key{"rsa2048": testKeys()[:1], "ed25519": testKeys()[1:2], "both": testKeys()} {
+		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				Sign(strings.NewReader(msg), keys, SignOptions{Now: now})
 			}
@@ -523,9 +551,40 @@ func BenchmarkSign4K(b *testing.B) {
 }
 
 func BenchmarkVerify4K(b *testing.B) {
-	msg := sign(b, letter+strings.Repeat("satu baris surat yang biasa sahaja panjangnya\r\n", 80), testKeys()...)
-	dns := published(b, testKeys()...)
+	for name, keys := range map[string][]Key{"rsa2048": testKeys()[:1], "ed25519": testKeys()[1:2], "both": testKeys()} {
+		b.Run(name, func(b *testing.B) {
+			benchVerify(b, strings.Repeat("satu baris surat yang biasa sahaja panjangnya\r\n", 80), keys)
+		})
+	}
+}
+
+// Large bodies: octets a second, in both directions.
+func BenchmarkSign10M(b *testing.B) {
+	msg := letter + strings.Repeat("satu baris surat yang biasa sahaja panjangnya\r\n", 10<<20/47)
+	b.SetBytes(int64(len(msg)))
+	for b.Loop() {
+		Sign(strings.NewReader(msg), testKeys(), SignOptions{Now: now})
+	}
+}
+
+func BenchmarkVerify10M(b *testing.B) {
+	for name, line := range map[string]string{
+		"text":   "satu baris surat yang biasa sahaja panjangnya\r\n",
+		"base64": strings.Repeat("QUJD", 19) + "\r\n",
+		"blanks": "a  b\t c \r\n\r\n",
+	} {
+		b.Run(name, func(b *testing.B) { benchVerify(b, strings.Repeat(line, 10<<20/len(line)), testKeys()) })
+	}
+}
+
+func benchVerify(b *testing.B, body string, keys []Key) {
+	msg := sign(b, letter+body, keys...)
+	dns := published(b, keys...)
 	m := source(msg)
+	if f, err := Verify(context.Background(), m, Options{dns, now}); err != nil || len(f.Signatures) != len(keys) || f.Signatures[0].Result != Pass {
+		b.Fatalf("%+v, %v", f, err)
+	}
+	b.SetBytes(int64(len(msg)))
 	for b.Loop() {
 		Verify(context.Background(), m, Options{dns, now})
 	}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Sizes of RSA keys in bits: shorter ones are no proof (RFC 8301 section 3.2), longer ones
@@ -69,6 +70,42 @@ func ParseKeyRecord(txt string) (*KeyRecord, error) {
 		return nil, errors.New("the key is not in base64")
 	}
 	return k, k.readPublic(der)
+}
+
+// maxRead is how many key records are remembered: those of the domains that send most.
+const maxRead = 2000
+
+// A reader remembers what key records say, by their text. It may be used by many goroutines.
+type reader struct {
+	mu   sync.Mutex
+	read map[string]*KeyRecord
+}
+
+var readKeys = reader{read: map[string]*KeyRecord{}}
+
+// parse is [ParseKeyRecord]; nobody may change the result. Only good records are
+// remembered, so that bad ones cannot push them out.
+func (r *reader) parse(txt string) (*KeyRecord, error) {
+	r.mu.Lock()
+	k := r.read[txt]
+	r.mu.Unlock()
+	if k != nil {
+		return k, nil
+	}
+	k, err := ParseKeyRecord(txt)
+	if err != nil {
+		return k, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.read) >= maxRead {
+		for old := range r.read { // any: what is used often is soon back
+			delete(r.read, old)
+			break
+		}
+	}
+	r.read[txt] = k
+	return k, nil
 }
 
 func (k *KeyRecord) readPublic(der []byte) error {

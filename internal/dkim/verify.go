@@ -152,7 +152,7 @@ func (c *check) key(name, algorithm string) (*KeyRecord, *problem) {
 	var k *KeyRecord
 	var err error
 	for _, txt := range l.txts[:min(len(l.txts), 4)] { // there should be one
-		if k, err = ParseKeyRecord(txt); err == nil && k.Type+"-sha256" == algorithm {
+		if k, err = readKeys.parse(txt); err == nil && k.Type+"-sha256" == algorithm {
 			break
 		}
 	}

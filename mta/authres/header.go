@@ -82,6 +82,11 @@ func (r *Results) arc(w *fieldWriter) {
 	w.method("arc", r.ARC.Result, r.ARC.Reason, comment)
 }
 
+var (
+	inComment = strings.NewReplacer("(", "", ")", "", `\`, "")
+	inQuotes  = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+)
+
 // A fieldWriter writes a line for each method.
 type fieldWriter struct {
 	b    strings.Builder
@@ -95,7 +100,7 @@ func (w *fieldWriter) method(name string, r Result, reason, comment string) {
 	w.b.WriteString(";\r\n\t")
 	w.line = 1
 	w.add(name + "=" + string(r))
-	if comment = strings.Map(plain, strings.NewReplacer("(", "", ")", "", `\`, "").Replace(comment)); comment != "" {
+	if comment = strings.Map(plain, inComment.Replace(comment)); comment != "" {
 		w.add("(" + cut(comment) + ")")
 	}
 	if reason = strings.Map(plain, reason); reason != "" {
@@ -154,5 +159,5 @@ func token(s string) bool {
 }
 
 func quoted(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+	return `"` + inQuotes.Replace(s) + `"`
 }
