@@ -92,7 +92,7 @@ func openSuite(ctx context.Context, cfg *config.Config, log *slog.Logger, with .
 	if s.work, err = spool.New(os.TempDir(), inMemory); err != nil {
 		return nil, err
 	}
-	s.store, err = bolt.Open(ctx, bolt.Options{Dir: cfg.DataDir, KeyFile: cfg.KeyFile, Log: log, GovDomains: cfg.GovDomains})
+	s.store, err = bolt.Open(ctx, bolt.Options{Dir: cfg.DataDir, KeyFile: cfg.KeyFile, Log: log, GovDomains: cfg.GovDomains, TraceDays: cfg.TraceDays})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", cfg.DataDir, err)
 	}

@@ -138,7 +138,6 @@ func TestNextSeesChanges(t *testing.T) {
 func TestFaultsOfAFilter(t *testing.T) {
 	for name, bad := range map[string]funcFilter{
 		"panic":        func(context.Context, *Mail) (*Outcome, error) { panic("oh") },
-		"nil map":      func(context.Context, *Mail) (*Outcome, error) { var m map[string]int; m["x"] = 1; return nil, nil },
 		"error":        func(context.Context, *Mail) (*Outcome, error) { return nil, errors.New("no") },
 		"bad name":     says(Outcome{Edits: []Edit{{Name: "X:"}}}),
 		"bad address":  says(Outcome{AddTo: []string{"x\r\ny@z.test"}}),
