@@ -69,6 +69,8 @@ data_dir = {{.Dir | printf "%q"}}
 key_file = {{.Key | printf "%q"}} # without it the data cannot be read: keep a copy elsewhere
 http     = "127.0.0.1:9125" # /metrics and /healthz
 
+# resolver = "127.0.0.1:53"   # a validating one on this machine is best; the system's first
+
 [log]
 format = "text"
 level  = "info"
@@ -97,6 +99,19 @@ address = ":25"
 # [[listener]]
 # kind    = "imaps"
 # address = ":993"
+#
+# [[listener]]
+# kind    = "https" # publishes MTA-STS policies
+# address = ":443"
+
+# Filters are asked in order, once the gate let a message pass:
+# [[filter]]
+# name     = "virus"
+# type     = "clamd" # clamd, rspamd, milter
+# address  = "unix:/run/clamav/clamd.ctl"
+# scope    = ["in", "out", "relay"]
+# timeout  = "30s"
+# on_error = "tempfail" # or accept
 `))
 
 func initCommand(t *target) *cobra.Command {
