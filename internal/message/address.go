@@ -171,7 +171,8 @@ func (l *lister) angle() Address {
 // would be read a million times.
 func (l *lister) near() string { return l.in[l.pos:min(len(l.in), l.pos+1024)] }
 
-// host reads a domain or an address literal, and a second @ as part of it.
+// host reads a domain or an address literal, and a second @ as part of it. Blanks and
+// comments around dots are left out (obs-domain, RFC 5322 section 4.4).
 func (l *lister) host() string {
 	l.skip()
 	if l.at('[') {
@@ -181,6 +182,28 @@ func (l *lister) host() string {
 			return h
 		}
 	}
+	h := l.label()
+	for len(h) < maxDomain {
+		last := l.pos
+		l.blanks()
+		if l.pos == last || !l.at('.') && (!strings.HasSuffix(h, ".") || l.pos >= len(l.in)) {
+			l.pos = last
+			break
+		}
+		more := l.label()
+		if more == "" {
+			break
+		}
+		h += more
+	}
+	return h
+}
+
+// maxDomain is where pieces of a domain are no longer put together: none is so long.
+const maxDomain = 512
+
+// label reads up to an octet that is no part of a domain.
+func (l *lister) label() string {
 	start := l.pos
 	for l.pos < len(l.in) && strings.IndexByte("<>,;:\"( \t\r\n", l.in[l.pos]) < 0 {
 		l.pos++

@@ -324,13 +324,20 @@ func (x *Indexer) headerLine(line []byte, start int64, term int) {
 		return
 	}
 	colon := bytes.IndexByte(line, ':')
-	if first && x.cur == 0 && (bytes.HasPrefix(line, []byte("From ")) || bytes.HasPrefix(line, []byte(">From "))) {
-		colon = -1 // mbox's separator
+	if first && x.cur == 0 && separator(line) {
+		colon = -1
 	}
 	if colon >= 0 && !fieldName(bytes.TrimRight(line[:colon], " \t")) {
 		colon = -1
 	}
 	x.fields = append(x.fields, rawField{at, colon, len(x.buf)})
+}
+
+// separator is the line that mbox puts before a message. "From : a@b.test" is a field in
+// the obsolete form (RFC 5322 section 4.5.2).
+func separator(line []byte) bool {
+	rest, found := bytes.CutPrefix(bytes.TrimPrefix(line, []byte(">")), []byte("From "))
+	return found && !bytes.HasPrefix(bytes.TrimLeft(rest, " \t"), []byte(":"))
 }
 
 // fieldName allows more than RFC 5322 section 2.2 does: 8-bit names are seen.

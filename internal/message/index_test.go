@@ -261,3 +261,37 @@ func BenchmarkIndex1MBMultipart(b *testing.B) {
 		Parse(m)
 	}
 }
+
+// The line that mbox puts first is no field; a field with a blank before its colon is one.
+func TestFromFieldIsNoSeparator(t *testing.T) {
+	for first, want := range map[string]string{
+		"From : a@b.test":                    "a@b.test",
+		"From \t: a@b.test":                  "a@b.test",
+		"From a@b.test Mon Jan 1 10:00 2026": "",
+	} {
+		from := Parse([]byte(first + "\r\nSubject: x\r\n\r\nHalo\r\n")).Parts[0].Addresses("From")
+		if want == "" && len(from) != 0 || want != "" && (len(from) != 1 || from[0].Addr() != want) {
+			t.Errorf("%q: %v", first, from)
+		}
+	}
+}
+
+// A domain may be in pieces (obs-domain); readers put it together.
+func TestDomainInPieces(t *testing.T) {
+	for in, want := range map[string]string{
+		"a@b.\r\n test":         "b.test",
+		"<a@b (x) . (y) test>":  "b.test",
+		"a@b. test, c@d":        "b.test d",
+		"a@b .test . my, c@d":   "b.test.my d",
+		"a@b test":              "b ",
+		"a@b.test (.x), c@d ()": "b.test d",
+	} {
+		var hosts []string
+		for _, a := range ParseAddresses([]byte(in)) {
+			hosts = append(hosts, a.Host)
+		}
+		if got := strings.Join(hosts, " "); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}

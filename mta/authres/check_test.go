@@ -239,6 +239,10 @@ func TestDMARC(t *testing.T) {
 		{"two fields", "a@tolak.test\r\nFrom: b@tolak.test", "a@tolak.test", Fail, "reject", "reject", ""},
 		{"no domain", "pentadbir", "", PermError, "", "none", ""},
 		{"address literal", "a@[192.0.2.1]", "", PermError, "", "none", ""},
+		{"domain in pieces", "a@tolak .\r\n test", "a@pas.test", Fail, "reject", "reject", ""},
+		{"comments in the domain", "a@pas.test, b@(x)tolak.(y)test", "a@pas.test", Fail, "reject", "reject", ""},
+		{"control characters", "a@tolak.\x00test\x07", "a@pas.test", Fail, "reject", "reject", ""},
+		{"two at signs", "a@pas.test@tolak.test", "a@pas.test", Fail, "reject", "reject", ""},
 		{"name with an address", `"a@pas.test" <b@tolak.test>`, "a@pas.test", Fail, "reject", "reject", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -33,7 +33,7 @@ func fromDomains(x *message.Index) author {
 		if addr.Group != message.NoGroup {
 			continue
 		}
-		d := aLabels(addr.Host)
+		d := aLabels(domainPart(strings.Map(printable, addr.Host)))
 		if !lookable(d) {
 			a.junk = true
 			continue
@@ -48,6 +48,14 @@ func fromDomains(x *message.Index) author {
 		a.domains = append(a.domains, d)
 	}
 	return a
+}
+
+// printable leaves out control characters, as readers do that show the address.
+func printable(r rune) rune {
+	if r < ' ' || r == 127 {
+		return -1
+	}
+	return r
 }
 
 // lookable says whether a domain can have a record.

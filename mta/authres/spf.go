@@ -40,11 +40,11 @@ func evaluate(ctx context.Context, r *dns.Resolver, ip netip.Addr, helo, sender 
 	switch res {
 	case spf.None, spf.Pass, spf.Fail, spf.SoftFail, spf.Neutral, spf.PermError:
 		if ctx.Err() != nil && res == spf.PermError {
-			return TempError, reason
+			break
 		}
 		return Result(res), reason
 	}
-	return TempError, reason
+	return TempError, "DNS did not answer" // how is for the log: it names our resolver
 }
 
 // spfResolver gives the library our look-ups with the errors that it knows: no record is

@@ -113,7 +113,7 @@ func TestPaths(t *testing.T) {
 		{"size", "FROM:<a@b.test> SIZE=1", "a@b.test", nil},
 		{"size is no number", "FROM:<a@b.test> SIZE=x", "", errSyntax},
 		{"size past 64 bits", "FROM:<a@b.test> SIZE=99999999999999999999", "", errSyntax},
-		{"parameter twice", "FROM:<a@b.test> SIZE=1 SIZE=2", "", errBadSender},
+		{"parameter twice", "FROM:<a@b.test> SIZE=1 SIZE=2", "", errSyntax},
 		{"no brackets", "FROM:a@b.test", "", errBadSender},
 		{"quoted", `FROM:<"a b"@c.test>`, `"a b"@c.test`, nil},
 		{"quotes not needed", `FROM:<"ab"@c.test>`, "ab@c.test", nil},

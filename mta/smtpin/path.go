@@ -1,6 +1,7 @@
 package smtpin
 
 import (
+	"errors"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -27,8 +28,10 @@ func parseMail(arg string, tls bool) (mailArgs, error) {
 		return a, errSyntax
 	}
 	path, params, err := parsePath(rest, true)
-	if err != nil {
+	if err == errPath {
 		return a, errBadSender
+	} else if err != nil {
+		return a, err
 	}
 	a.from = path
 	for key, value := range params {
@@ -103,8 +106,10 @@ func parseRcpt(arg string, utf8 bool) (rcptArgs, error) {
 		return a, errSyntax
 	}
 	path, params, err := parsePath(rest, false)
-	if err != nil {
+	if err == errPath {
 		return a, errBadRecipient
+	} else if err != nil {
+		return a, err
 	}
 	a.to = path
 	for key, value := range params {
@@ -143,22 +148,25 @@ func ascii(s string) bool {
 	return true
 }
 
+// errPath is a path that is none; what is wrong with parameters is said otherwise.
+var errPath = errors.New("malformed path")
+
 // parsePath reads <path> and its parameters. Blanks before the path are taken, as
 // all servers do; a source route is passed over (RFC 5321 appendix C).
 func parsePath(s string, null bool) (path string, params map[string]string, err error) {
 	s = strings.TrimLeft(s, " ")
 	if !strings.HasPrefix(s, "<") {
-		return "", nil, errSyntax
+		return "", nil, errPath
 	}
 	end := pathEnd(s)
 	if end < 0 {
-		return "", nil, errSyntax
+		return "", nil, errPath
 	}
 	inner, rest := s[1:end], s[end+1:]
 	if strings.HasPrefix(inner, "@") {
 		_, after, ok := strings.Cut(inner, ":")
 		if !ok {
-			return "", nil, errSyntax
+			return "", nil, errPath
 		}
 		inner = after
 	}
@@ -171,7 +179,7 @@ func parsePath(s string, null bool) (path string, params map[string]string, err 
 	case strings.EqualFold(inner, "postmaster") && !null: // RFC 5321 section 4.5.1
 		return "postmaster", params, nil
 	case !validAddress(inner):
-		return "", nil, errSyntax
+		return "", nil, errPath
 	}
 	return unquote(inner), params, nil
 }
