@@ -30,6 +30,7 @@ type demoOptions struct {
 	trustCA    string
 	filters    string
 	sealers    []string
+	sentHour   int
 }
 
 // demoReady is what --json prints, on one line, once everything answers.
@@ -77,6 +78,7 @@ a certificate authority of its own. Without --dir everything is gone when it end
 	f.IntVar(&o.httpsPort, "https-port", 443, "fetch MTA-STS policies from this port")
 	f.StringVar(&o.trustCA, "trust-ca", "", "trust the authorities in this PEM `file` too, for SMTP and HTTPS")
 	f.StringVar(&o.filters, "filters", "", "TOML `file` with [[filter]] sections")
+	f.IntVar(&o.sentHour, "sent-hour", 0, "hold an account that sends more than `N` messages an hour; 0 does not")
 	f.StringSliceVar(&o.sealers, "trust-sealer", nil, "`domain` whose ARC seal overrides DMARC, besides government's")
 	return c
 }
@@ -89,6 +91,8 @@ func (o *demoOptions) check(t *target) error {
 		return usagef("--base-port: between 1 and %d", 65535-993)
 	case o.remotePort < 1 || o.remotePort > 65535 || o.httpsPort < 1 || o.httpsPort > 65535:
 		return usagef("--remote-port, --https-port: between 1 and 65535")
+	case o.sentHour < 0:
+		return usagef("--sent-hour: not negative")
 	case o.officers < 0 || o.officers > 100_000:
 		return usagef("--officers: between 0 and 100000")
 	}
@@ -155,6 +159,7 @@ func demoConfig(dir string, o demoOptions) (*config.Config, string, error) {
 		GovDomains: []string{"*.gov.my"}, MaxMessage: 40 << 20,
 		Log: config.Log{Format: "text", Level: "info"}, TLS: config.TLS{Cert: cert, Key: certKey},
 		HTTP: at(80), TraceDays: 30, Resolver: "off", Outbound: config.Outbound{TrustCA: o.trustCA, TrustSealers: o.sealers},
+		Defence: config.Defence{SentHour: o.sentHour},
 	}
 	if o.resolver != "" {
 		cfg.Resolver = o.resolver

@@ -315,6 +315,25 @@ func TestHeldAccount(t *testing.T) {
 	mx.wait(t, 1)
 }
 
+// An account that sends more than its limit is held, and its administrator told.
+func TestStolenPassword(t *testing.T) {
+	r := startDemo(t, "--sent-hour", "5")
+	var err error
+	sent := 0
+	for ; err == nil && sent < 20; sent++ {
+		err = r.submit("pegawai1@agensi-a.test", []string{"pegawai2@agensi-a.test"}, note("pegawai1@agensi-a.test", "pegawai2@agensi-a.test", "Banyak"))
+	}
+	if err == nil || sent > 7 {
+		t.Fatalf("%d messages, %v", sent, err)
+	}
+	t.Logf("the sixth message: %s", detail(err))
+	eventually(t, "the administrator told", func() bool {
+		all := r.inbox("ucadmin@agensi-a.test")
+		return len(all) == 1 && strings.Contains(all[0], "pegawai1@agensi-a.test")
+	})
+	r.do("account", "release", "pegawai1@agensi-a.test")
+}
+
 // pathOf writes a file for a command.
 func pathOf(t *testing.T, name, text string) string {
 	t.Helper()

@@ -170,7 +170,7 @@ func (s *suite) defenceOptions() smtpin.DefenceOptions {
 	c := &s.cfg.Defence
 	o := smtpin.DefaultDefence()
 	if s.isDemo { // measured and tried from one address
-		o.Address, o.Network = smtpin.Limits{}, smtpin.Limits{}
+		o.Address, o.Network, o.Outgoing = smtpin.Limits{}, smtpin.Limits{}, smtpin.Outgoing{}
 	}
 	o.Exempt = config.Networks(s.cfg.Trusted)
 	o.GreetingDelay = time.Duration(c.GreetingDelay)
