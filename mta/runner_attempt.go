@@ -42,6 +42,7 @@ func (r *Runner) attempt(j *job) (s said) {
 			r.poisoned(j.e, fmt.Sprintf("delivery failed: %v", p), debug.Stack())
 		}
 	}()
+	j.retry.now = 0
 	ctx, cancel := context.WithTimeout(r.ctx, r.o.AttemptTime)
 	defer cancel()
 	env, err := r.deps.Queue.QueueEnvelope(ctx, j.e.id)
@@ -237,7 +238,7 @@ func early(res *smtpout.Result, requireTLS bool) bool {
 
 // answered makes an outcome of one answer.
 func (r *Runner) answered(j *job, t target, h *route.Hop, res *smtpout.Result) settled {
-	s := settled{target: t, out: store.Outcome{Recipient: t.rc.Path, Code: res.Code, Enhanced: res.Enhanced,
+	s := settled{target: t, before: res.Before, out: store.Outcome{Recipient: t.rc.Path, Code: res.Code, Enhanced: res.Enhanced,
 		Text: res.Text, Remote: res.Remote, TLS: res.TLS}}
 	switch {
 	case res.Delivered:
@@ -269,7 +270,13 @@ func (r *Runner) retryLater(j *job, s *settled) {
 		return
 	}
 	s.event = "deferred"
-	next := min(now+vary(r.wait(s.attempts)).Milliseconds(), end)
+	// Who was tried together is tried together again, in one transaction.
+	if j.retry.now == 0 {
+		j.retry.now, j.retry.spread = now, spread()
+	}
+	wait := r.wait(s.attempts)
+	wait += time.Duration(j.retry.spread * float64(wait))
+	next := min(j.retry.now+wait.Milliseconds(), end)
 	s.out.NextTry = time.UnixMilli(next)
 }
 

@@ -393,8 +393,11 @@ func (r *Runner) probes(now int64) {
 
 // vary changes d by up to a tenth, so that what failed together does not come back together.
 func vary(d time.Duration) time.Duration {
-	return d + time.Duration((rand.Float64()-0.5)*0.2*float64(d))
+	return d + time.Duration(spread()*float64(d))
 }
+
+// spread is up to a tenth, either way.
+func spread() float64 { return (rand.Float64() - 0.5) * 0.2 }
 
 // wait is how long after attempt n (from 0) the next one comes.
 func (r *Runner) wait(n int) time.Duration {

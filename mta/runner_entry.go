@@ -52,7 +52,11 @@ type job struct {
 	d     *dest // nil: the sweeper's
 	idx   []uint32
 	one   [1]uint32
-	began int64 // when it became active
+	began int64    // when it became active
+	retry struct { // set with the first recipient that is tried again, for all of them
+		now    int64
+		spread float64
+	}
 }
 
 // mine are the recipients of j that are still its own.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sampul/mta/dsn"
+	"sampul/mta/smtpout"
 	"sampul/store"
 )
 
@@ -17,8 +18,9 @@ type settled struct {
 	target
 	event  string // delivered, deferred, bounced, expired, filed, waiting, delayed
 	out    store.Outcome
-	report dsn.Action // what the sender may be told, "" for nothing
-	filed  bool       // the store has recorded it already
+	report dsn.Action       // what the sender may be told, "" for nothing
+	filed  bool             // the store has recorded it already
+	before []smtpout.Result // hosts that were passed over before the answer
 	moving bool
 }
 
@@ -194,10 +196,7 @@ func (r *Runner) trace(e *entry, list []settled) {
 		if slices.ContainsFunc(list[:i], func(o settled) bool { return same(&o) }) {
 			continue
 		}
-		ev := store.Event{Event: s.event, Host: s.out.Remote, Code: s.out.Code, Enhanced: s.out.Enhanced, Text: s.out.Text}
-		if s.out.TLS != "" {
-			ev.Text = joinWords(ev.Text, "TLS: "+s.out.TLS)
-		}
+		ev := tracedOf(s.event, s.out.Remote, s.out.Code, s.out.Enhanced, s.out.Text, s.out.TLS)
 		for k := i; k < len(list); k++ {
 			if o := &list[k]; same(o) {
 				ev.To = append(ev.To, o.out.Recipient)
@@ -206,8 +205,21 @@ func (r *Runner) trace(e *entry, list []settled) {
 				}
 			}
 		}
+		for k := range s.before {
+			b := &s.before[k]
+			tried := tracedOf("tried", b.Remote, b.Code, b.Enhanced, b.Text, b.TLS)
+			tried.To, tried.Agencies = ev.To, slices.Clone(ev.Agencies)
+			r.note(e, tried)
+		}
 		r.note(e, ev)
 	}
+}
+
+func tracedOf(event, remote string, code int, enhanced, text, tls string) store.Event {
+	if tls != "" {
+		text = joinWords(text, "TLS: "+tls)
+	}
+	return store.Event{Event: event, Host: remote, Code: code, Enhanced: enhanced, Text: text}
 }
 
 func joinWords(a, b string) string {

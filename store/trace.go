@@ -11,7 +11,7 @@ type Event struct {
 	ID        string    `json:"-"`     // queue ID
 	MessageID string    `json:"-"`     // in the first event of a queue ID
 	Agencies  []string  `json:"-"`     // who may see it: agencies of sender and recipients
-	Event     string    `json:"event"` // accepted, refused, filed, queued, filter, deferred, delivered, bounced, expired, held, dropped, forwarded ...
+	Event     string    `json:"event"` // accepted, refused, filed, queued, filter, tried (a host that was passed over), deferred, delivered, bounced, expired, held, dropped, forwarded ...
 	From      string    `json:"from,omitempty"`
 	To        []string  `json:"to,omitempty"`
 	Host      string    `json:"host,omitempty"` // HOST[IP]:PORT of the other side

@@ -33,6 +33,7 @@ type job struct {
 	sessions int             // with an envelope said
 	heard    bool            // somebody answered to the envelope: out has it
 	faults   []*fault        // of hosts that did not come so far
+	before   []Result        // what all hosts said that the message had to pass over
 }
 
 func (j *job) run() {
@@ -99,7 +100,12 @@ func (j *job) transact(s *session) (*transaction, *fault) {
 	} else {
 		j.p.give(s)
 	}
-	j.todo = t.again()
+	for _, i := range j.todo {
+		j.out[i].Before = slices.Clip(j.before)
+	}
+	if j.todo = t.again(); len(j.todo) > 0 {
+		j.pass(j.out[j.todo[0]])
+	}
 	return t, f
 }
 
@@ -185,7 +191,16 @@ func (j *job) reach(end *endpoint) (*session, *fault) {
 // when it is the asker who ran out of time.
 const fairWait = 5 * time.Second
 
-func (j *job) note(f *fault) { j.faults = append(j.faults, f) }
+func (j *job) note(f *fault) {
+	j.faults = append(j.faults, f)
+	j.pass(f.result(""))
+}
+
+// pass remembers what a host said that is passed over.
+func (j *job) pass(r Result) {
+	r.Address, r.Before = "", nil
+	j.before = append(j.before, r)
+}
 
 // finish answers for those whom no host answered, by the failure that came furthest. It is
 // final only if every host's is.
@@ -197,20 +212,22 @@ func (j *job) finish() {
 		j.note(&fault{stage: StageConnect, code: 451, enhanced: "4.4.1", text: "no host was tried: " + fmt.Sprint(context.Cause(j.ctx))})
 	}
 	worst := slices.MaxFunc(j.faults, func(a, b *fault) int { return rank[a.stage] - rank[b.stage] })
-	f := *worst
-	for _, o := range j.faults {
+	f, at := *worst, slices.Index(j.faults, worst)
+	for i, o := range j.faults {
 		if !o.permanent {
 			if f.permanent {
-				f = *o
+				f, at = *o, i
 			}
 			f.permanent = false
 		}
 		f.slow = f.slow || o.slow
 	}
+	others := slices.Delete(slices.Clone(j.before), at, at+1) // nobody was heard: one for each fault
 	if n := len(j.faults) - 1; n > 0 {
 		f.text += fmt.Sprintf(" (of %d hosts tried)", n+1)
 	}
 	for _, i := range j.todo {
 		j.out[i] = f.result(j.m.To[i].Address)
+		j.out[i].Before = others
 	}
 }

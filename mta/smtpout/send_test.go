@@ -469,3 +469,36 @@ func TestSevenBit(t *testing.T) {
 type broke struct{}
 
 func (broke) Read([]byte) (int, error) { return 0, errors.New("disk") }
+
+// What hosts said that were passed over is told with the answer.
+func TestPassedOver(t *testing.T) {
+	before := func(r Result) (out []string) {
+		for i := range r.Before {
+			b := &r.Before[i]
+			out = append(out, b.line()+" "+strings.SplitN(b.Remote, "[", 2)[0]+" "+b.Text)
+		}
+		return out
+	}
+	grey := func(string) string { return "450 4.2.0 grey" }
+	for _, tt := range []struct {
+		name     string
+		one, two *fakeMX
+		last     string
+		want     []string
+	}{
+		{"the first takes it", &fakeMX{}, &fakeMX{}, "delivered dot 2.0.0", nil},
+		{"a greeting", &fakeMX{greeting: "421 4.3.2 busy"}, &fakeMX{}, "delivered dot 2.0.0", []string{"temporary greeting 4.3.2 mx1.jauh.test busy"}},
+		{"a recipient", &fakeMX{rcpt: grey}, &fakeMX{}, "delivered dot 2.0.0", []string{"temporary rcpt 4.2.0 mx1.jauh.test grey"}},
+		{"both", &fakeMX{greeting: "421 4.3.2 busy"}, &fakeMX{rcpt: grey}, "temporary rcpt 4.2.0", []string{"temporary greeting 4.3.2 mx1.jauh.test busy"}},
+		{"neither answers", &fakeMX{greeting: "421 4.3.2 busy"}, &fakeMX{greeting: "421 4.3.2 also busy"}, "temporary greeting 4.3.2", []string{"temporary greeting 4.3.2 mx2.jauh.test also busy"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p, _ := world(t, zone1, Options{}, tt.one, tt.two)
+			for _, got := range p.Send(context.Background(), jauh, letterTo("a@jauh.test", "b@jauh.test")) {
+				if got.line() != tt.last || !slices.Equal(before(got), tt.want) {
+					t.Errorf("got %q after %q, want %q after %q", got.line(), before(got), tt.last, tt.want)
+				}
+			}
+		})
+	}
+}

@@ -137,7 +137,10 @@ func (s *session) secure() *fault {
 	}
 	if !s.features.startTLS {
 		f := &fault{stage: StageSTARTTLS, code: 451, enhanced: "4.7.4", tlsType: "starttls-not-supported",
-			text: "TLS is required by " + d.why + ", and the other side does not offer it"}
+			text: "the other side does not offer TLS"}
+		if d.need > tlsMay {
+			f.text = "TLS is required by " + d.why + ", and the other side does not offer it"
+		}
 		s.pool.report(s, f, nil)
 		if d.need == tlsMay {
 			return nil

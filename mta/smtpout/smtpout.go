@@ -69,12 +69,13 @@ type Result struct {
 	Code      int
 	Enhanced  string
 	Text      string
-	Remote    string // HOST[IP]:PORT that said it, "" when none was reached
-	TLS       string // "TLS 1.3, DANE"; "none"; what a policy wanted and did not get
-	Stage     string // dns, policy, connect, greeting, ehlo, starttls, auth, mail, rcpt, data, dot
-	DSN       bool   // the other side takes DSN: it tells the sender, we need not
-	Unsure    bool   // the connection broke after the dot: it may have arrived
-	Slow      bool   // the other side asks for fewer connections (421, 4.7.x, refused connections)
+	Remote    string   // HOST[IP]:PORT that said it, "" when none was reached
+	TLS       string   // "TLS 1.3, DANE"; "none"; what a policy wanted and did not get
+	Stage     string   // dns, policy, connect, greeting, ehlo, starttls, auth, mail, rcpt, data, dot
+	DSN       bool     // the other side takes DSN: it tells the sender, we need not
+	Unsure    bool     // the connection broke after the dot: it may have arrived
+	Slow      bool     // the other side asks for fewer connections (421, 4.7.x, refused connections)
+	Before    []Result // what hosts that were tried before this answer said, in order; without addresses
 }
 
 // A Sender delivers; Pool is the real one.
