@@ -225,6 +225,22 @@ func (r *Runner) Active() []string {
 	return ids
 }
 
+// Trying is whom messages are being delivered to at this moment, by queue ID.
+func (r *Runner) Trying() map[string][]string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make(map[string][]string, len(r.active))
+	for j := range r.active {
+		for _, i := range j.idx {
+			if j.e.rcpts[i].job != j {
+				continue
+			}
+			out[j.e.id] = append(out[j.e.id], j.e.rcpts[i].address)
+		}
+	}
+	return out
+}
+
 // Numbers are gauges.
 type Numbers struct {
 	Messages     int // that are not over

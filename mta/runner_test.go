@@ -275,6 +275,9 @@ func TestHoldAndRelease(t *testing.T) {
 		if got := g.Active(); !slices.Equal(got, []string{"Q1"}) {
 			t.Fatalf("active: %q", got)
 		}
+		if got := g.Trying(); len(got) != 1 || !slices.Equal(got["Q1"], []string{"a@jauh.test"}) {
+			t.Fatalf("trying: %q", got)
+		}
 		g.q.QueueHold(context.Background(), store.System, store.QueueFilter{IDs: []string{"Q1", "Q2"}}, "asked for")
 		close(gate)
 		time.Sleep(10 * 24 * time.Hour) // held ones do not expire

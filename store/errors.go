@@ -13,7 +13,7 @@ var (
 	ErrClosed       = errors.New("the store is closed")
 	ErrFailed       = errors.New("a write failed: the store acknowledges nothing more until it is started again")
 	ErrGate         = errors.New("the body is not the one that policy let pass")
-	ErrName         = errors.New("a mailbox name that cannot be used")
+	ErrName         = errors.New("not usable")
 	ErrReadOnly     = errors.New("mailbox is open read-only")
 	ErrHasChildren  = errors.New("mailbox has children")
 	ErrLimit        = errors.New("a limit is reached") // keywords of a mailbox

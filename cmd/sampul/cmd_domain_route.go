@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -108,9 +109,17 @@ func routeHost(r *store.Route, args []string) error {
 	default:
 		return usagef("a route is local, reject, smarthost, lmtp or split, not %q", r.Kind)
 	}
+	if !slices.Contains([]string{"", "none", "may", "verify"}, r.TLS) {
+		return usagef("--tls: none, may or verify, not %q", r.TLS)
+	}
+	if !slices.Contains([]string{"", store.Here, store.Elsewhere}, r.Default) {
+		return usagef("--default: here or elsewhere, not %q", r.Default)
+	}
 	if r.Host != "" {
 		if host, port, err := net.SplitHostPort(r.Host); err != nil || host == "" || port == "" {
 			return usagef("a server is HOST:PORT, not %q", r.Host)
+		} else if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			return usagef("a port is a number from 1 to 65535, not %q", port)
 		}
 	}
 	return nil

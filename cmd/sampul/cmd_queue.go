@@ -119,6 +119,8 @@ func (r *queueRecipient) story(why string, now time.Time) string {
 	switch wait := r.NextTry.Sub(now); {
 	case r.State == store.Holding && why != "":
 		s = append(s, "held: "+why)
+	case r.State == active:
+		s = append(s, "being tried now")
 	case r.State != store.Waiting:
 		s = append(s, r.State)
 	case wait > 0:
@@ -128,7 +130,9 @@ func (r *queueRecipient) story(why string, now time.Time) string {
 	}
 	switch r.Attempts {
 	case 0:
-		s = append(s, "not tried yet")
+		if r.State != active {
+			s = append(s, "not tried yet")
+		}
 	case 1:
 		s = append(s, "tried once")
 	default:
@@ -136,8 +140,6 @@ func (r *queueRecipient) story(why string, now time.Time) string {
 	}
 	said := strings.TrimSpace(strings.TrimSpace(fmt.Sprintf("%s %s", number(r.Code), r.Enhanced)) + " " + r.Text)
 	switch {
-	case said != "" && r.Remote != "" && r.Code != 0:
-		s = append(s, r.Remote+" said "+said)
 	case said != "" && r.Remote != "":
 		s = append(s, r.Remote+": "+said)
 	case said != "":

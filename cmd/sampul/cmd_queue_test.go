@@ -100,7 +100,7 @@ func TestQueueList(t *testing.T) {
 	}
 	out := p.run(0, "queue", "list", "Q1")
 	for _, want := range []string{"Q1  <pegawai1@agensi-a.test>  3 h old", "a@jauh.test: next try ", "(in 40 min)", "tried once",
-		"mx.jauh.test[192.0.2.1]:25 said 451 4.7.1 greylisted", "TLS: TLS 1.3, DANE", "told of the delay", "1 messages, 0 of them held"} {
+		"mx.jauh.test[192.0.2.1]:25: 451 4.7.1 greylisted", "TLS: TLS 1.3, DANE", "told of the delay", "1 messages, 0 of them held"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("list does not say %q:\n%s", want, out)
 		}
@@ -253,5 +253,28 @@ func TestQuarantineByCommand(t *testing.T) {
 	p.run(3, "quarantine", "drop", "Q1")
 	if out := p.run(0, "quarantine", "list", "--json"); out != "" {
 		t.Errorf("after drop: %s", out)
+	}
+}
+
+type liveTrying struct {
+	liveSuite
+	now map[string][]string
+}
+
+func (l liveTrying) Trying() map[string][]string { return l.now }
+
+// What is being delivered at this moment is shown as that, not as waiting without an attempt.
+func TestQueueShowsWhatIsTried(t *testing.T) {
+	ctx := withLive(context.Background(), liveTrying{now: map[string][]string{"Q1": {"a@jauh.test"}}})
+	q := store.QueueEntry{ID: "Q1", State: store.Waiting, Recipients: []store.QueueRecipient{
+		{Address: "a@jauh.test", State: store.Waiting}, {Address: "b@jauh.test", State: store.Waiting}}}
+	l := lineOf(&q, trying(ctx)[q.ID])
+	if l.State != "active" || l.Recipients[0].State != "active" || l.Recipients[1].State != store.Waiting {
+		t.Errorf("%+v", l)
+	}
+	for i, want := range []string{"being tried now", "due now; not tried yet"} {
+		if got := l.Recipients[i].story("", time.Now()); got != want {
+			t.Errorf("recipient %d: %q, want %q", i, got, want)
+		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func routeCommand(t *target) *cobra.Command {
-	explain := &cobra.Command{Use: "explain ADDRESS", Short: "Say where mail from a stranger to an address goes, and by which rules", Args: cobra.ExactArgs(1),
+	explain := &cobra.Command{Use: "explain ADDRESS", Short: "Say where mail for an address goes, and by which rules", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return show(t, c, "route.explain", nameArgs{args[0]}, func(d route.Decision) string {
 				var b strings.Builder

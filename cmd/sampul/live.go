@@ -16,6 +16,7 @@ type liveSuite interface {
 	Release(ctx context.Context, id string) error // from quarantine
 	Bans() []guard.Ban
 	Unban(n netip.Prefix) int
+	Trying() map[string][]string // queue IDs and recipients that are being delivered at this moment
 }
 
 type liveKey struct{}

@@ -381,6 +381,9 @@ func (s *suite) Release(ctx context.Context, id string) error {
 // Bans are the networks that are kept out now, for mail or for logins.
 func (s *suite) Bans() []guard.Ban { return append(s.mail.defence.Bans(), s.guard.Bans()...) }
 
+// Trying is what is being delivered at this moment.
+func (s *suite) Trying() map[string][]string { return s.mail.runner.Trying() }
+
 // Unban lets a network in again.
 func (s *suite) Unban(n netip.Prefix) int { return s.mail.defence.Unban(n) + s.guard.Lift(n) }
 

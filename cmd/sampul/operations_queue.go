@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,9 +48,16 @@ type queueRecipient struct {
 	Delayed  bool      `json:"delayed,omitempty"`
 }
 
-func lineOf(q *store.QueueEntry) queueLine {
+// active is the state of what is being delivered at this moment.
+const active = "active"
+
+// lineOf shows an entry; trying are those of its recipients that are being delivered to.
+func lineOf(q *store.QueueEntry, trying []string) queueLine {
 	l := queueLine{q.ID, q.From, q.Lane, q.Created, q.Size, q.State, q.Why, q.Agency, make([]queueRecipient, 0, len(q.Recipients))}
 	for _, r := range q.Recipients {
+		if slices.Contains(trying, r.Address) {
+			r.State, l.State = active, active
+		}
 		l.Recipients = append(l.Recipients, queueRecipient{r.Address, r.State, r.NextTry, r.Attempts, r.Remote, r.Code, r.Enhanced,
 			r.Text, r.TLS, r.Delayed})
 	}
@@ -92,7 +100,7 @@ var queueOperations = map[string]operation{
 		if len(list) == 0 {
 			return fmt.Errorf("queue ID %s: %w; `sampul trace %[1]s` tells what became of it", a.ID, store.ErrNotFound)
 		}
-		return emit(lineOf(&list[0]))
+		return emit(lineOf(&list[0], trying(ctx)[a.ID]))
 	}),
 	"queue.hold": op(func(ctx context.Context, st store.Store, a queueVerbArgs, emit func(any) error) error {
 		if strings.TrimSpace(a.Why) == "" {
@@ -134,16 +142,25 @@ var queueOperations = map[string]operation{
 	}),
 }
 
+// trying is what the running suite delivers at this moment, nothing while none runs.
+func trying(ctx context.Context) map[string][]string {
+	if l := live(ctx); l != nil {
+		return l.Trying()
+	}
+	return nil
+}
+
 // queueList gives the queue page by page, so that its length costs no memory.
 func queueList(ctx context.Context, st store.Store, f store.QueueFilter, emit func(any) error) error {
 	const page = 1000
 	for after := ""; ; {
+		now := trying(ctx)
 		entries, err := st.QueueList(ctx, store.System, f, after, page)
 		if err != nil {
 			return err
 		}
 		for i := range entries {
-			if err := emit(lineOf(&entries[i])); err != nil {
+			if err := emit(lineOf(&entries[i], now[entries[i].ID])); err != nil {
 				return err
 			}
 			after = entries[i].ID

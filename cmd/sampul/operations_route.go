@@ -294,7 +294,7 @@ func setRoute(ctx context.Context, st store.Store, a routeArgs, emit func(any) e
 		return err
 	}
 	r := a.Route
-	if a.Keep && d.Route.Kind == store.RouteSplit {
+	if a.Keep && r.Kind == store.RouteSplit && d.Route.Kind == store.RouteSplit {
 		keepSplit(&r, d.Route)
 	}
 	if r.Kind == store.RouteSplit && r.Host == "" {

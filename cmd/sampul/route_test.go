@@ -73,7 +73,8 @@ func (p *place) final(address, want string) {
 func TestRoutesByCommand(t *testing.T) {
 	p := newPlace(t)
 	p.final("pegawai1@agensi-a.test", "mailbox pegawai1@agensi-a.test")
-	p.final("orang@luar.test", "refused: relaying denied: the recipient is not here, and you are not logged in")
+	p.final("orang@luar.test", "MX of luar.test")
+	p.run(2, "route", "explain", "orang")
 	p.run(0, "domain", "route", "agensi-a.test", "reject", "--text", "sudah ditutup")
 	p.final("pegawai1@agensi-a.test", "refused: sudah ditutup")
 	auth := p.file("auth", "suite:kunci rahsia\n")
@@ -94,6 +95,12 @@ func TestRoutesByCommand(t *testing.T) {
 		{"agensi-a.test", "smarthost", "h:25", "--auth-file", p.file("bad", "x\n")}, {"agensi-a.test", "smarthost", "h:25", "--tls", "none", "--auth-file", auth},
 	} {
 		p.run(2, append([]string{"domain", "route"}, bad...)...)
+	}
+	p.run(2, "domain", "route", "agensi-a.test", "split", "--to", "h:25", "--default", "tengah", "--dry-run")
+	p.run(2, "domain", "route", "agensi-a.test", "split", "--to", "h:70000", "--dry-run")
+	p.run(0, "domain", "route", "agensi-a.test", "split", "--to", "10.0.0.9:25", "--default", "elsewhere")
+	if out := p.run(0, "domain", "route", "agensi-a.test", "lmtp", "10.0.0.2:24"); out != "route of agensi-a.test: lmtp 10.0.0.2:24\n" {
+		t.Errorf("what the split domain had is said to stay: %s", out)
 	}
 	p.run(3, "domain", "route", "tiada.test", "local")
 	p.run(3, "domain", "show", "tiada.test")

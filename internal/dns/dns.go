@@ -330,6 +330,8 @@ func (r *Resolver) Forget() {
 	clear(r.cache)
 }
 
+var errSilent = errors.New("the resolver had no answer in time")
+
 func (r *Resolver) lookUp(ctx context.Context, q question) *answer {
 	m := new(dns.Msg)
 	m.SetQuestion(dns.Fqdn(q.name), q.typ)
@@ -337,6 +339,9 @@ func (r *Resolver) lookUp(ctx context.Context, q question) *answer {
 	m.AuthenticatedData = true
 	res, err := r.exchange(ctx, m)
 	if err != nil {
+		if t, ok := err.(net.Error); ok && t.Timeout() && ctx.Err() == nil {
+			err = errSilent // senders read this: our resolver's address says nothing to them
+		}
 		return r.fault(fmt.Errorf("%w: %s: %w", ErrTemp, q.name, err))
 	}
 	switch res.Rcode {

@@ -66,6 +66,7 @@ func adviceFor(status string) advice {
 func (r *Report) words() []byte {
 	var b bytes.Buffer
 	for lang, said := range [2]string{"Pelayan menyatakan", "The server said"} {
+		why := [2]string{"Sebab", "Reason"}[lang] // when it was not the other side that said it
 		if lang == 1 {
 			b.WriteString("\r\n----\r\n\r\n")
 		}
@@ -80,10 +81,11 @@ func (r *Report) words() []byte {
 				if p.Code != 0 {
 					text = reply(p)
 				}
+				by := why
 				if p.Remote != "" {
-					text = hostOf(p.Remote) + ": " + text
+					by, text = said, hostOf(p.Remote)+": "+text
 				}
-				para(&b, "    ", said+": "+clip(line(text, true), maxDiagnostic))
+				para(&b, "    ", by+": "+clip(line(text, true), maxDiagnostic))
 			}
 			if r.Action == Failed {
 				a := adviceFor(p.status(Failed))

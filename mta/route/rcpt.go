@@ -56,8 +56,12 @@ func (r *Routes) Rcpt(ctx context.Context, req Request) (*Decision, error) {
 	return r.decide(ctx, req, false)
 }
 
-// Explain is Rcpt from a stranger; nobody else is asked.
+// Explain is Rcpt from a stranger, or, for other domains, from somebody who has logged in;
+// nobody else is asked.
 func (r *Routes) Explain(ctx context.Context, addr string) (*Decision, error) {
+	if _, _, err := address.Split(addr); err != nil {
+		return nil, fmt.Errorf("%w: %w", store.ErrName, err)
+	}
 	return r.decide(ctx, Request{Address: addr, From: "stranger@outside.invalid"}, true)
 }
 
@@ -164,7 +168,11 @@ func kindOf(d *store.Domain) store.RouteKind {
 func (w *walk) outside(l leg) (*Refusal, error) {
 	domain := address.DomainOf(l.address)
 	w.stepf("domain", "%s is not in the directory", domain)
-	if !l.inner && w.req.Sender == nil && !w.req.Inside {
+	switch {
+	case l.inner || w.req.Sender != nil || w.req.Inside:
+	case w.explain:
+		w.step("relay", "for those who have logged in; strangers are refused (550 5.7.1)")
+	default:
 		w.step("relay", "refused: only those who have logged in send to other domains")
 		return refuse(550, "5.7.1", "relaying denied: the recipient is not here, and you are not logged in"), nil
 	}
