@@ -196,21 +196,31 @@ func (r *running) cpu() time.Duration {
 	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
-// pss is the demo's memory in MB: pages that it shares with others count in part.
-func (r *running) pss() float64 {
+// memory is the demo's in MB: all of it, where pages that it shares with others count in
+// part, and what is no file's.
+func (r *running) memory() (pss, anonymous float64) {
 	r.t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", r.cmd.Process.Pid))
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	for line := range strings.Lines(string(b)) {
-		if f := strings.Fields(line); f[0] == "Pss:" {
-			kb, _ := strconv.Atoi(f[1])
-			return float64(kb) / 1000
+		f := strings.Fields(line)
+		if len(f) < 3 {
+			continue
+		}
+		kb, _ := strconv.Atoi(f[1])
+		switch f[0] {
+		case "Pss:":
+			pss = float64(kb) / 1000
+		case "Anonymous:":
+			anonymous = float64(kb) / 1000
 		}
 	}
-	r.t.Fatal("no Pss in smaps_rollup")
-	return 0
+	if pss == 0 {
+		r.t.Fatal("no Pss in smaps_rollup")
+	}
+	return pss, anonymous
 }
 
 // freeze stops the demo's processor time, so that another can be measured; the result lets

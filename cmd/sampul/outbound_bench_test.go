@@ -136,6 +136,11 @@ func BenchmarkLongQueue(b *testing.B) {
 	for b.Loop() {
 		dir := b.TempDir()
 		r := startDemo(b, "--dir", dir)
+		memory := func(when string) {
+			pss, anonymous := r.memory()
+			b.ReportMetric(pss, when+"-MB")
+			b.ReportMetric(anonymous, when+"-anon-MB")
+		}
 		r.do("agency", "add", "relay")
 		to := closedPort(b)
 		for i := range 40 {
@@ -146,12 +151,12 @@ func BenchmarkLongQueue(b *testing.B) {
 		for i := range 40 {
 			fill(b, r, queued/40, fmt.Sprintf("mati%d.test", i))
 		}
-		b.ReportMetric(r.pss(), "filled-MB")
+		memory("filled")
 		r.terminate()
 		began := time.Now()
 		r = startDemo(b, "--dir", dir)
 		b.ReportMetric(time.Since(began).Seconds(), "ready-s")
-		b.ReportMetric(r.pss(), "ready-MB")
+		memory("ready")
 		took := func(what string, want int, args ...string) {
 			began := time.Now()
 			out := r.do(args...)
@@ -164,7 +169,7 @@ func BenchmarkLongQueue(b *testing.B) {
 		took("find", 0, "queue", "list", "--to", "p7@mati3.test", "--json")
 		took("hold", 0, "queue", "hold", "--to", "@mati3.test", "--reason", "ukur")
 		took("release", 0, "queue", "release", "--to", "@mati3.test")
-		b.ReportMetric(r.pss(), "after-MB")
+		memory("after")
 		r.terminate()
 	}
 }

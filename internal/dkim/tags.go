@@ -62,10 +62,14 @@ func squeeze(s string) string {
 		return s
 	}
 	b := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		if strings.IndexByte(fws, s[i]) < 0 {
-			b = append(b, s[i])
+	for rest := s; rest != ""; {
+		rest = strings.TrimLeft(rest, fws)
+		end := strings.IndexAny(rest, fws)
+		if end < 0 {
+			end = len(rest)
 		}
+		b = append(b, rest[:end]...)
+		rest = rest[end:]
 	}
 	return string(b)
 }

@@ -252,6 +252,9 @@ func (r *Resolver) ask(ctx context.Context, name string, typ uint16) ([]dns.RR, 
 		return nil, Info{}, ErrOff
 	}
 	name = Name(name)
+	if a := r.cached(question{name, typ}); a != nil { // mostly: its name was looked at before
+		return a.rrs, a.info, a.err
+	}
 	if _, ok := dns.IsDomainName(name); !ok || name == "" && typ != dns.TypeNS {
 		return nil, Info{}, ErrNone
 	}

@@ -8,8 +8,8 @@ import (
 // Header is the Authentication-Results field (RFC 8601), its line end included; hostname
 // is our authserv-id. Whatever others wrote is quoted, cut and made ASCII.
 func (r *Results) Header(hostname string) []byte {
-	w := &fieldWriter{}
-	w.b.WriteString("Authentication-Results: " + value(hostname))
+	w := &fieldWriter{b: make([]byte, 0, 1024)}
+	w.write("Authentication-Results: " + value(hostname))
 	r.spf(w)
 	r.iprev(w)
 	if len(r.DKIM) == 0 {
@@ -30,7 +30,7 @@ func (r *Results) Header(hostname string) []byte {
 	}
 	r.dmarc(w)
 	r.arc(w)
-	return []byte(w.b.String() + "\r\n")
+	return append(w.b, "\r\n"...)
 }
 
 func (r *Results) spf(w *fieldWriter) {
@@ -89,15 +89,17 @@ var (
 
 // A fieldWriter writes a line for each method.
 type fieldWriter struct {
-	b    strings.Builder
+	b    []byte
 	line int
 }
+
+func (w *fieldWriter) write(s string) { w.b = append(w.b, s...) }
 
 func (w *fieldWriter) method(name string, r Result, reason, comment string) {
 	if r == "" {
 		r = None
 	}
-	w.b.WriteString(";\r\n\t")
+	w.write(";\r\n\t")
 	w.line = 1
 	w.add(name + "=" + string(r))
 	if comment = strings.Map(plain, inComment.Replace(comment)); comment != "" {
@@ -119,13 +121,13 @@ func (w *fieldWriter) add(s string) {
 	switch {
 	case w.line == 1:
 	case w.line+1+len(s) > 76:
-		w.b.WriteString("\r\n\t ")
+		w.write("\r\n\t ")
 		w.line = 2
 	default:
-		w.b.WriteByte(' ')
+		w.write(" ")
 		w.line++
 	}
-	w.b.WriteString(s)
+	w.write(s)
 	w.line += len(s)
 }
 

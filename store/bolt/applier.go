@@ -79,6 +79,7 @@ type applier struct {
 	refuse func(*appended, error) // tells who waits for it
 	linger time.Duration          // records wait so long before they are filed, for some of them become void
 	rested func()                 // after each batch
+	idle   func()                 // now and then
 
 	mu     sync.Mutex
 	queue  [lanes][]*filing
@@ -198,6 +199,9 @@ func (a *applier) loop() {
 		case <-idle.C:
 			if a.advance() != nil {
 				return
+			}
+			if a.idle != nil {
+				a.idle()
 			}
 		case <-a.kick:
 			if a.drain() != nil {

@@ -147,6 +147,7 @@ func (e *Engine) openFiles() error {
 	e.addApplier(&q.file, e.fileQueue)
 	a := q.applier
 	a.linger = linger
+	a.idle = q.file.forgetPages
 	a.over = func(*filing) {}
 	a.rested = func() {
 		e.lag.mu.Lock()
@@ -217,6 +218,7 @@ func (e *Engine) begin(ctx context.Context) error {
 	if err := e.queued.load(&e.queue.file, runtime.GOMAXPROCS(0)); err != nil {
 		return err
 	}
+	e.queue.forgetPages()
 	for _, a := range e.all {
 		a.start()
 	}
