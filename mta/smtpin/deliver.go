@@ -178,7 +178,7 @@ func (d *delivery) accept(ctx context.Context) error {
 	}
 	s.log.Info("accepted", "id", env.QueueID, "from", env.From, "rcpts", len(env.Recipients), "size", d.body.Size(),
 		"class", d.verdict.Class, "junk", d.junk, "took_ms", time.Since(d.began).Milliseconds())
-	s.note("accepted", nil)
+	d.noteAccepted(env)
 	if s.srv.deps.Accepted != nil {
 		s.srv.deps.Accepted(ctx, env, d.index)
 	}

@@ -1,10 +1,12 @@
 package smtpin
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
 	"sampul/internal/message"
+	"sampul/mta/authres"
 	"sampul/store"
 )
 
@@ -40,6 +42,71 @@ func (s *session) noteRefused(r *Reply, address, agency string) {
 
 // maxNoted bounds the addresses of one event.
 const maxNoted = 100
+
+// noteAccepted remembers what was found out about a message that is taken, and in whose
+// mailboxes it is, or by way of which group, alias or forward it goes on.
+func (d *delivery) noteAccepted(env *store.Envelope) {
+	s := d.s
+	if s.srv.deps.Trace == nil {
+		return
+	}
+	e := s.event("accepted")
+	e.Code, e.Enhanced, e.Text = 250, "2.0.0", "class "+d.verdict.Class.String()
+	if r := d.results; r != nil {
+		e.Text += ", spf=" + string(r.SPF.Result) + ", dkim=" + d.signed() + ", dmarc=" + string(r.DMARC.Result) + ", arc=" + string(r.ARC.Result)
+	}
+	s.srv.deps.Trace.Note(e)
+
+	// One event for those who are alike. Each agency sees its own.
+	type alike struct{ agency, mailbox, via string }
+	filed := map[alike]*store.Event{}
+	var order []alike
+	for i := range env.Recipients {
+		r := &env.Recipients[i]
+		k := alike{r.Agency, "", r.Via}
+		switch {
+		case r.Account != 0:
+			k.mailbox = cmp.Or(r.Mailbox, "INBOX")
+		case r.Via == "":
+			continue // whom the client named, and the runner tells of
+		}
+		f := filed[k]
+		if f == nil {
+			f = &store.Event{Time: e.Time, ID: e.ID, Event: "filed", Text: k.mailbox}
+			switch {
+			case k.mailbox == "":
+				f.Event, f.Text = "queued", "by way of "+k.via
+			case k.via != "":
+				f.Text += ", by way of " + k.via
+			}
+			f.Agencies = addAgency(f.Agencies, r.Agency)
+			if r.Agency == "" && len(e.Agencies) == 1 {
+				f.Agencies = slices.Clone(e.Agencies) // no doubt whose group it was
+			}
+			if s.account != nil {
+				f.Agencies = addAgency(f.Agencies, s.account.Agency)
+			}
+			filed[k], order = f, append(order, k)
+		}
+		if len(f.To) < maxNoted {
+			f.To = append(f.To, r.Path)
+		}
+	}
+	for _, k := range order {
+		s.srv.deps.Trace.Note(*filed[k])
+	}
+}
+
+// signed is the best that signatures came to.
+func (d *delivery) signed() string {
+	best := authres.None
+	for i := range d.results.DKIM {
+		if r := d.results.DKIM[i].Result; best == authres.None || r == authres.Pass {
+			best = r
+		}
+	}
+	return string(best)
+}
 
 func (s *session) event(name string) store.Event {
 	e := store.Event{Time: s.srv.deps.Clock(), ID: s.tx.id, MessageID: s.tx.msgID, Event: name, From: s.tx.args.from, Host: s.host()}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"sampul/internal/gate"
 	"sampul/internal/message"
@@ -221,8 +222,8 @@ func TestFilterActions(t *testing.T) {
 		kept  bool
 		where string
 	}{
-		{"nothing", filter.Outcome{}, nil, "\r\n250 2.0.0 queued as ", "accepted", true, ""},
-		{"junk", filter.Outcome{Action: filter.Junk, Reason: "score 9"}, nil, "\r\n250 2.0.0 queued as ", "accepted", true, "Junk"},
+		{"nothing", filter.Outcome{}, nil, "\r\n250 2.0.0 queued as ", "filed", true, ""},
+		{"junk", filter.Outcome{Action: filter.Junk, Reason: "score 9"}, nil, "\r\n250 2.0.0 queued as ", "filed", true, "Junk"},
 		{"reject", filter.Outcome{Action: filter.Reject, Code: 554, Enhanced: "5.7.9", Text: "EICAR"}, nil, "\r\n554 5.7.9 EICAR", "refused", false, ""},
 		{"reject with a code that is none", filter.Outcome{Action: filter.Reject, Code: 250, Enhanced: "2.0.0"}, nil, "\r\n550 5.7.1 ", "refused", false, ""},
 		{"tempfail", filter.Outcome{Action: filter.Tempfail}, nil, "\r\n451 4.7.1 ", "refused", false, ""},
@@ -482,4 +483,23 @@ func TestLoopsEnd(t *testing.T) {
 	must(t, to("kumpulan@agensi-a.test", mark()), "\r\n554 5.4.6 ")
 	must(t, to("pegawai1@agensi-a.test", strings.Repeat("Received: from a\r\n", maxReceived)), "queued as")
 	must(t, to("pegawai1@agensi-a.test", strings.Repeat("Received: from a\r\n", maxReceived+1)), "\r\n554 5.4.6 ")
+}
+
+// The trace of a message that is taken says what was found out, and where it is.
+func TestTraceOfAccepted(t *testing.T) {
+	n := &notes{}
+	d := &delivery{s: &session{srv: &Server{deps: Deps{Trace: n, Clock: time.Now}}}, verdict: &policy.Verdict{},
+		results: &authres.Results{SPF: authres.SPF{Result: authres.Pass}, DKIM: []authres.Signature{{Result: authres.Fail}, {Result: authres.Pass}},
+			DMARC: authres.DMARC{Result: authres.Pass}, ARC: authres.ARC{Result: authres.None}}}
+	d.noteAccepted(&store.Envelope{Recipients: []store.Recipient{
+		{Path: "p1@a.test", Account: 1, Agency: "a"}, {Path: "q@b.test", Account: 2, Agency: "b", Via: "ramai@a.test", Mailbox: "Junk"},
+		{Path: "p2@a.test", Account: 3, Agency: "a"}, {Path: "x@luar.test", Via: "ramai@a.test"}, {Path: "y@luar.test"},
+	}})
+	want := "accepted from= to=[] agencies=[] 250 class TERBUKA, spf=pass, dkim=pass, dmarc=pass, arc=none; " +
+		"filed from= to=[p1@a.test p2@a.test] agencies=[a] 0 INBOX; " +
+		"filed from= to=[q@b.test] agencies=[b] 0 Junk, by way of ramai@a.test; " +
+		"queued from= to=[x@luar.test] agencies=[] 0 by way of ramai@a.test; "
+	if got := n.String(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
 }
