@@ -488,7 +488,7 @@ func TestLoopsEnd(t *testing.T) {
 // The trace of a message that is taken says what was found out, and where it is.
 func TestTraceOfAccepted(t *testing.T) {
 	n := &notes{}
-	d := &delivery{s: &session{srv: &Server{deps: Deps{Trace: n, Clock: time.Now}}}, verdict: &policy.Verdict{},
+	d := &delivery{s: &session{srv: &Server{deps: Deps{Trace: n, Clock: time.Now}}, tx: &transaction{}}, verdict: &policy.Verdict{},
 		results: &authres.Results{SPF: authres.SPF{Result: authres.Pass}, DKIM: []authres.Signature{{Result: authres.Fail}, {Result: authres.Pass}},
 			DMARC: authres.DMARC{Result: authres.Pass}, ARC: authres.ARC{Result: authres.None}}}
 	d.noteAccepted(&store.Envelope{Recipients: []store.Recipient{
