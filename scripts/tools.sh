@@ -20,7 +20,7 @@ need opendkim opendkim
 need postfix postfix
 need unbound unbound
 need opendkim-testmsg opendkim-tools
-/usr/bin/python3 -c "import dkim, authres, authheaders" >/dev/null 2>&1 || missing="$missing python3-dkim python3-authres python3-nacl python3-authheaders"
+/usr/bin/python3 -c "import dkim, authres, authheaders, dns.resolver" >/dev/null 2>&1 || missing="$missing python3-dkim python3-authres python3-nacl python3-authheaders python3-dnspython"
 perl -MNet::SSLeay -e 1 >/dev/null 2>&1 || missing="$missing libnet-ssleay-perl"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	msgauth "github.com/emersion/go-msgauth/dkim"
+
+	"sampul/internal/peers"
 )
 
 // corpus is messages of all the shapes that canonical forms are about, always the same ones.
@@ -140,17 +142,7 @@ func TestSecondOpinion(t *testing.T) {
 // opinion asks dkimpy.
 func opinion(t *testing.T) func(q map[string]any) map[string]any {
 	t.Helper()
-	python := ""
-	for _, p := range []string{"/usr/bin/python3", "python3"} {
-		if exec.Command(p, "-c", "import dkim").Run() == nil {
-			python = p
-			break
-		}
-	}
-	if python == "" {
-		missing(t, "python3 with dkim (python3-dkim)")
-	}
-	cmd := exec.Command(python, filepath.Join("testdata", "opinion.py"))
+	cmd := exec.Command(peers.Python(t, "dkim"), filepath.Join("testdata", "opinion.py"))
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -10,25 +10,14 @@ import (
 	"sampul/internal/dkim"
 	"sampul/internal/dns"
 	"sampul/internal/dnstest"
+	"sampul/internal/peers"
 )
 
 // authheaders aligns by registered names, we by the tree walk alone. Where a domain and its
 // organization publish as most do, both must come to the same. (It reads no hyphens in
 // domains, so that there are none here.)
 func TestDMARCSecondOpinion(t *testing.T) {
-	python := ""
-	for _, p := range []string{"/usr/bin/python3", "python3"} {
-		if exec.Command(p, "-c", "import authheaders, authres").Run() == nil {
-			python = p
-			break
-		}
-	}
-	if python == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("python3-authheaders is missing: see scripts/tools.sh")
-		}
-		t.Skip("python3-authheaders is missing: see scripts/tools.sh")
-	}
+	python := peers.Python(t, "authheaders", "authres")
 	z := dnstest.New(t, zone+"\n_dmarc.longgar.test IN TXT \"v=DMARC1; p=none\"")
 	records := map[string]string{"ada.bawah.test": "ada"}
 	for _, name := range []string{"_dmarc.tolak.test", "_dmarc.kuarantin.test", "_dmarc.ketat.test", "_dmarc.bawah.test", "_dmarc.longgar.test"} {

@@ -56,11 +56,7 @@ func TestOpenDKIM(t *testing.T) {
 
 	// A second implementation agrees with what was signed.
 	t.Run("python3-dkim", func(t *testing.T) {
-		peers.Need(t, "python3")
-		if err := exec.Command("python3", "-c", "import dkim").Run(); err != nil {
-			t.Skip("python3-dkim is not installed")
-		}
-		cmd := exec.Command("python3", "-c", `import sys, dkim
+		cmd := exec.Command(peers.Python(t, "dkim"), "-c", `import sys, dkim
 record, text = sys.argv[1].encode(), sys.stdin.buffer.read()
 print(dkim.verify(text, dnsfunc=lambda name, timeout=5: record))`, daemon.Record)
 		cmd.Stdin = strings.NewReader(strings.ReplaceAll(signature+text, "\n", "\r\n"))
