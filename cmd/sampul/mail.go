@@ -61,7 +61,7 @@ func (s *suite) openMail() error {
 		Hostname: s.cfg.Hostname, Resolver: m.resolver, RemotePort: s.remotePort, TrustCA: m.trust, AllowLoopback: s.isDemo,
 		Self: s.itself, SecurityFor: s.securityFor, STS: policies, Report: m.tls, Log: s.log, Clock: time.Now,
 	})
-	m.router = route.New(route.Options{Directory: s.store, Prober: prober{m.pool}, Postmaster: s.cfg.Postmaster, Clock: time.Now})
+	m.router = route.New(route.Options{Directory: s.store, Prober: prober{m.pool}, Addresses: m.addresses, Postmaster: s.cfg.Postmaster, Clock: time.Now})
 	m.poster = mta.NewPoster(mta.PosterDeps{Store: s.store, Judge: s.judge, Router: m.router, Spool: s.work,
 		Host: s.cfg.Hostname, Trace: s.store, Log: s.log, Clock: time.Now})
 	m.runner = mta.NewRunner(s.runnerOptions(), mta.Deps{
@@ -79,6 +79,15 @@ func (s *suite) openMail() error {
 		HoldAccount: s.holdAccount, Notify: s.tellAdministrators,
 	})
 	return nil
+}
+
+// addresses are those of a host, none when DNS does not say.
+func (m *mailRoom) addresses(ctx context.Context, host string) []netip.Addr {
+	all, _, err := m.resolver.IPs(ctx, host)
+	if err != nil {
+		return nil
+	}
+	return all
 }
 
 // resolverAddress is the server to ask: the configured one, or the system's first.

@@ -2,6 +2,7 @@ package route
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -24,8 +25,11 @@ type Prober interface {
 
 // Options of a router. Directory is needed.
 type Options struct {
-	Directory  Directory
-	Prober     Prober           // nil: nobody is asked, and what lives elsewhere is 450 4.4.1
+	Directory Directory
+	Prober    Prober // nil: nobody is asked, and what lives elsewhere is 450 4.4.1
+	// Addresses gives those of a host, to know the agency's other server by. nil: only one
+	// that a route names by its address is known.
+	Addresses  func(ctx context.Context, host string) []netip.Addr
 	Postmaster string           // gets mail for postmaster of our domains where nobody has that address; "" for nobody
 	ProbeTime  time.Duration    // how long a client waits for the other server; 0 is 30 s
 	Clock      func() time.Time // nil: time.Now

@@ -2,6 +2,8 @@ package route
 
 import (
 	"context"
+	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -70,7 +72,8 @@ func (a *asked) put(key string, got answer, now time.Time) {
 // address alone.
 //
 // Two servers that each think the other has the address would ask each other without end.
-// So a question that looks like ours, while ours is under way, is not passed on.
+// So a question that looks like ours, while ours is under way, is not passed on. When it
+// is the other server that asks, nobody has the address; a stranger may come again.
 func (r *Routes) ask(ctx context.Context, hop Hop, req Request, to string) *Refusal {
 	if r.o.Prober == nil {
 		return noAnswer()
@@ -82,7 +85,7 @@ func (r *Routes) ask(ctx context.Context, hop Hop, req Request, to string) *Refu
 	already := r.asked.begin(key)
 	defer r.asked.end(key)
 	if already && req.From == "" {
-		if req.Inside {
+		if req.Inside || r.isHost(ctx, hop.Host, req.Client) {
 			return refuse(550, "5.4.6", "each of two servers thinks that the other has this address")
 		}
 		return noAnswer()
@@ -106,6 +109,26 @@ func (r *Routes) ask(ctx context.Context, hop Hop, req Request, to string) *Refu
 		return no
 	}
 	return noAnswer()
+}
+
+// isHost says whether a client is the server of a route, HOST:PORT.
+func (r *Routes) isHost(ctx context.Context, server string, client netip.Addr) bool {
+	host, _, err := net.SplitHostPort(server)
+	if err != nil || !client.IsValid() {
+		return false
+	}
+	if a, err := netip.ParseAddr(host); err == nil {
+		return a.Unmap() == client.Unmap()
+	}
+	if r.o.Addresses == nil {
+		return false
+	}
+	for _, a := range r.o.Addresses(ctx, host) {
+		if a.Unmap() == client.Unmap() {
+			return true
+		}
+	}
+	return false
 }
 
 func noAnswer() *Refusal {

@@ -3,6 +3,7 @@ package route
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -211,6 +212,7 @@ func TestASilentServerIsWaitedForOnlySoLong(t *testing.T) {
 type mirror struct {
 	r      *Routes
 	inside bool
+	client netip.Addr
 	asked  int
 }
 
@@ -218,7 +220,7 @@ func (m *mirror) Probe(ctx context.Context, _ Hop, from, to string) (int, string
 	if m.asked++; m.asked > 5 {
 		return 0, "", "", fmt.Errorf("asked without end")
 	}
-	d, err := m.r.Rcpt(ctx, Request{Address: to, From: from, Inside: m.inside})
+	d, err := m.r.Rcpt(ctx, Request{Address: to, From: from, Inside: m.inside, Client: m.client})
 	switch {
 	case err != nil:
 		return 0, "", "", err
@@ -229,9 +231,30 @@ func (m *mirror) Probe(ctx context.Context, _ Hop, from, to string) (int, string
 }
 
 func TestTwoServersDoNotAskEachOtherWithoutEnd(t *testing.T) {
-	for inside, want := range map[bool]string{true: "550 5.1.1", false: "450 4.4.1"} {
-		m := &mirror{inside: inside}
-		m.r = routes(world(), m)
+	for _, tt := range []struct {
+		inside bool
+		client string
+		names  bool // the route names the server
+		want   string
+	}{
+		{true, "192.0.2.9", false, "550 5.1.1"}, {false, "192.0.2.9", false, "450 4.4.1"}, {false, "10.0.0.3", false, "550 5.1.1"},
+		{false, "10.0.0.3", true, "550 5.1.1"}, {false, "192.0.2.9", true, "450 4.4.1"},
+	} {
+		inside, want := tt.inside, tt.want
+		m := &mirror{inside: inside, client: netip.MustParseAddr(tt.client)}
+		f := world()
+		if tt.names {
+			d := f.domains["pindah.test"]
+			d.Route.Host = "lain.pindah.test:25"
+			f.domains["pindah.test"] = d
+		}
+		m.r = routes(f, m)
+		m.r.o.Addresses = func(_ context.Context, host string) []netip.Addr {
+			if host != "lain.pindah.test" {
+				t.Errorf("addresses of %s", host)
+			}
+			return []netip.Addr{netip.MustParseAddr("10.0.0.3")}
+		}
 		d, err := m.r.Rcpt(ctx, Request{Address: "sesiapa@pindah.test", From: "orang@luar.test"})
 		if err != nil || show(d) != want || m.asked != 1 {
 			t.Errorf("inside %v: %s after %d questions, %v; want %s", inside, show(d), m.asked, err, want)

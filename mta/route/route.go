@@ -9,6 +9,7 @@ package route
 
 import (
 	"context"
+	"net/netip"
 
 	"sampul/store"
 )
@@ -33,6 +34,7 @@ type Request struct {
 	Address string
 	From    string         // reverse-path
 	Sender  *store.Account // who logged in, nil for none
+	Client  netip.Addr     // who asks, zero when nobody knows
 	Inside  bool           // Sender is set, or the client is a server of ours
 }
 

@@ -31,7 +31,7 @@ func (s *session) lead(ctx context.Context, address string, inside bool) (found,
 	if s.srv.deps.Router == nil {
 		return s.resolve(ctx, address, inside)
 	}
-	d, err := s.srv.deps.Router.Rcpt(ctx, route.Request{Address: address, From: s.tx.args.from, Sender: s.account, Inside: inside})
+	d, err := s.srv.deps.Router.Rcpt(ctx, route.Request{Address: address, From: s.tx.args.from, Sender: s.account, Client: s.ip, Inside: inside})
 	switch {
 	case err != nil:
 		return found{}, err
