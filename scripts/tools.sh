@@ -19,6 +19,7 @@ need rspamd rspamd
 need opendkim opendkim
 need postfix postfix
 need unbound unbound
+need ip iproute2
 need opendkim-testmsg opendkim-tools
 /usr/bin/python3 -c "import dkim, authres, authheaders, dns.resolver" >/dev/null 2>&1 || missing="$missing python3-dkim python3-authres python3-nacl python3-authheaders python3-dnspython"
 perl -MNet::SSLeay -e 1 >/dev/null 2>&1 || missing="$missing libnet-ssleay-perl"

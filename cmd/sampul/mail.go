@@ -167,7 +167,7 @@ func (s *suite) filterConfig() []filter.Config {
 	var out []filter.Config
 	for _, f := range s.cfg.Filters {
 		c := filter.Config{Name: f.Name, Type: f.Type, Address: f.Address, Timeout: time.Duration(f.Timeout), OnError: f.OnError,
-			RejectScore: f.RejectScore, JunkScore: f.JunkScore, PasswordFile: f.PasswordFile}
+			RejectScore: f.RejectScore, JunkScore: f.JunkScore, PasswordFile: f.PasswordFile, AgencySettings: f.AgencySettings}
 		for _, scope := range f.Scope {
 			c.Scope = append(c.Scope, filter.Scope(scope))
 		}

@@ -77,6 +77,11 @@ func startRemote(t *testing.T, ip string, port int, tc *tls.Config) *remote {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveRemote(t, ln, tc)
+}
+
+func serveRemote(t *testing.T, ln net.Listener, tc *tls.Config) *remote {
+	t.Helper()
 	r := &remote{addr: ln.Addr().String()}
 	r.srv = smtp.NewServer(r)
 	r.srv.Domain, r.srv.TLSConfig, r.srv.EnableSMTPUTF8, r.srv.EnableDSN = "jauh.test", tc, true, true

@@ -60,6 +60,8 @@ type Filter struct {
 	RejectScore  float64  `toml:"reject_score"`  // rspamd: 0 leaves it to its action
 	JunkScore    float64  `toml:"junk_score"`    // rspamd
 	PasswordFile string   `toml:"password_file"` // rspamd
+
+	AgencySettings bool `toml:"agency_settings"` // rspamd: the agency's name goes along as Settings-ID
 }
 
 func (o *Outbound) check() error {
@@ -138,8 +140,8 @@ func checkFilters(all []Filter) error {
 		if f.Timeout != 0 && time.Duration(f.Timeout) < time.Second {
 			bad(`timeout: a time with its unit is needed, such as "30s"`)
 		}
-		if (f.RejectScore != 0 || f.JunkScore != 0 || f.PasswordFile != "") && f.Type != "rspamd" {
-			bad("scores and password_file belong to rspamd")
+		if (f.RejectScore != 0 || f.JunkScore != 0 || f.PasswordFile != "" || f.AgencySettings) && f.Type != "rspamd" {
+			bad("scores, password_file and agency_settings belong to rspamd")
 		}
 	}
 	return errors.Join(errs...)
