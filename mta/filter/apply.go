@@ -16,8 +16,9 @@ import (
 // AddTo, DropTo) is the caller's.
 //
 // A field stays on its side of the border between prefix and message. A new one goes to
-// the prefix when it comes before the message's first field, which leaves the message,
-// and its signatures, alone.
+// the prefix when it comes before the message's first field and is what a scanner found,
+// which leaves the message alone. Any other is the message's: policy does not look into
+// the prefix, and must see what people will read.
 func Apply(m *Mail, o *Outcome) (prefix []byte, msg io.Reader, err error) {
 	fresh := *m
 	fresh.head = nil
@@ -144,13 +145,35 @@ func (h *head) position(index int) int {
 
 func (h *head) insert(at int, e Edit) {
 	mine := slices.IndexFunc(h.fields, func(f field) bool { return !f.prefix })
-	f := field{name: e.Name, raw: line(e), prefix: e.Op == Insert && mine >= 0 && at <= mine}
+	if mine < 0 {
+		mine = len(h.fields)
+	}
+	f := field{name: e.Name, raw: line(e), prefix: e.Op == Insert && at <= mine && mine < len(h.fields) && finding(e.Name)}
+	if !f.prefix {
+		at = max(at, mine)
+	}
 	h.touched = h.touched || !f.prefix
 	if at > 0 && !bytes.HasSuffix(h.fields[at-1].raw, []byte("\n")) {
 		// The message ended within this field: it gets its line end.
 		h.fields[at-1].raw = append(slices.Clip(h.fields[at-1].raw), "\r\n"...)
 	}
 	h.fields = slices.Insert(h.fields, at, f)
+}
+
+// finding says whether a field of that name tells what a scanner or verifier found: no
+// reader shows it, and it does not say how the content is to be read.
+func finding(name string) bool {
+	name = strings.ToLower(name)
+	switch name {
+	case "authentication-results", "dkim-signature", "domainkey-signature", "dkim-filter", "received", "received-spf":
+		return true
+	}
+	for _, kind := range []string{"arc-", "x-spam", "x-virus", "x-rspam"} {
+		if strings.HasPrefix(name, kind) {
+			return true
+		}
+	}
+	return false
 }
 
 // line is the field of e. A value that brings its white space is not given more.

@@ -343,7 +343,7 @@ func TestMilterChanges(t *testing.T) {
 	number := func(n uint32) string { return string(binary.BigEndian.AppendUint32(nil, n)) }
 	f := &fakeMilter{actions: allActions, answers: map[string][]string{"E": {
 		"hX-A\x00satu\n dua\x00",
-		"i" + number(1) + "X-B\x00b\x00",
+		"i" + number(1) + "X-Virus\x00b\x00",
 		"m" + number(2) + "X-Test\x00lain\x00",
 		"m" + number(1) + "X-Test\x00\x00",
 		"bBaris sa", "btu\nbaris dua\r", "b\nbaris tiga\rtamat",
@@ -358,7 +358,7 @@ func TestMilterChanges(t *testing.T) {
 		t.Errorf("got %+v; %s", o, log)
 	}
 	p, msg := applied(t, m, o)
-	wantPrefix := strings.Replace(lfPrefix, "Authentication", "X-B: b\nAuthentication", 1)
+	wantPrefix := strings.Replace(lfPrefix, "Authentication", "X-Virus: b\nAuthentication", 1)
 	want := "From: orang@luar.test\nTo: pegawai1@dalam.test\nSubject: cuba\nX-Test: lain\nX-A: satu\n dua\n\nBaris satu\nbaris dua\nbaris tiga\ntamat\n"
 	if p != wantPrefix || msg != want || o.BodySize != int64(len("Baris satu\r\nbaris dua\r\nbaris tiga\r\ntamat\r\n")) {
 		t.Errorf("got\n%s\n%s\nwant\n%s\n%s", p, msg, wantPrefix, want)

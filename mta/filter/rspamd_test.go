@@ -49,7 +49,7 @@ func TestRspamd(t *testing.T) {
 				t.Errorf("got\n%s\n%s\nwant %q before the message and %q in it", p, msg, tt.prefix, tt.header)
 			}
 			// rspamd runs no rules on a message with one of its patterns.
-			if rules := strings.Contains(tt.header, "X-Test-Score"); rules != strings.Contains(p, "X-Test-Settings: ") || rules == strings.Contains(msg, "X-Test-Remove") {
+			if rules := strings.Contains(tt.header, "X-Test-Score"); rules != strings.Contains(msg, "X-Test-Settings: ") || rules == strings.Contains(msg, "X-Test-Remove") {
 				t.Errorf("the changes that a rule asks for: want %v; got\n%s\n%s", rules, p, msg)
 			}
 		})

@@ -284,14 +284,17 @@ func TestWhatFiltersChangeIsJudgedAgain(t *testing.T) {
 			}
 		})
 	}
-	f := &fake{}
-	c := &chain{out: func() *filter.Outcome {
-		return &filter.Outcome{Changed: true, Edits: []filter.Edit{{Op: filter.Change, Name: "Subject", Value: "[RAHSIA] b", Index: 1}}}
-	}}
-	addr, _ := startWith(t, Config{Kind: MX}, Deps{Store: f, Filters: c})
-	must(t, send(t, addr, "Subject: a\r\n\r\n"), "\r\n550 5.7.1 Disekat. Blocked.")
-	if len(f.got) != 0 {
-		t.Error("a message that a filter made RAHSIA is kept")
+	for name, e := range map[string]filter.Edit{
+		"changed":           {Op: filter.Change, Name: "Subject", Value: "[RAHSIA] b", Index: 1},
+		"put before it all": {Op: filter.Insert, Name: "Subject", Value: "[RAHSIA] b"},
+	} {
+		f := &fake{}
+		c := &chain{out: func() *filter.Outcome { return &filter.Outcome{Changed: true, Edits: []filter.Edit{e}} }}
+		addr, _ := startWith(t, Config{Kind: MX}, Deps{Store: f, Filters: c})
+		must(t, send(t, addr, "Subject: a\r\n\r\n"), "\r\n550 5.7.1 Disekat. Blocked.")
+		if len(f.got) != 0 {
+			t.Errorf("%s: a message that a filter made RAHSIA is kept", name)
+		}
 	}
 }
 
