@@ -104,7 +104,8 @@ func (r *Routes) ask(ctx context.Context, hop Hop, req Request, to string) *Refu
 		if text = oneLine(text); text == "" {
 			text = "nobody there has this address"
 		}
-		no := &Refusal{550, "5.1.1", "the agency's other server says: " + text}
+		const says = "the agency's other server says: " // once, whoever asked whom
+		no := &Refusal{550, "5.1.1", says + strings.TrimPrefix(text, says)}
 		r.asked.put(key, answer{no, now.Add(noFor)}, now)
 		return no
 	}

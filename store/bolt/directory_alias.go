@@ -38,7 +38,7 @@ func (d *directory) putAlias(by store.Actor, a store.Alias, isNew bool) error {
 	if err := permit(by, dom.Agency); err != nil {
 		return err
 	}
-	if to, ok := d.people.domains[toDomain]; !ok || !d.inUse(a.Target) {
+	if to, ok := d.people.domains[toDomain]; !ok || isLocal(to) && !d.inUse(a.Target) { // another server knows its own
 		return fmt.Errorf("target %s: %w", a.Target, store.ErrNotFound)
 	} else if to.Agency != dom.Agency && by.Role != store.RoleOperator {
 		return store.ErrForbidden

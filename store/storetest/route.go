@@ -225,6 +225,12 @@ func aliasesEnd(t *testing.T, r *rig) {
 		t.Errorf("an alias that was changed leads to %d", got)
 	}
 	r.ok(r.SetAlias(ctx, admin, store.Alias{Address: "aduan@agensi-a.test", Target: "lama@agensi-a.test"}))
+	// An officer whose mailbox is on another server of ours.
+	away := store.Alias{Address: "pinjam@agensi-a.test", Target: "pegawai9@agensi-b.test"}
+	refused(t, store.ErrNotFound, map[string]error{"nobody there": r.AddAlias(ctx, store.System, away)})
+	r.ok(r.SetRoute(ctx, store.System, "agensi-b.test", store.Route{Kind: store.RouteSmarthost, Host: "10.0.0.1:25"}))
+	r.ok(r.AddAlias(ctx, store.System, away))
+	r.ok(r.SetRoute(ctx, store.System, "agensi-b.test", store.Route{Kind: store.RouteLocal}))
 	refused(t, store.ErrName, map[string]error{
 		"a circle": r.SetAlias(ctx, admin, store.Alias{Address: "lama@agensi-a.test", Target: "aduan@agensi-a.test"}),
 		"itself":   r.SetAlias(ctx, admin, store.Alias{Address: "lama@agensi-a.test", Target: "lama@agensi-a.test"}),
