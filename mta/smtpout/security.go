@@ -26,7 +26,7 @@ const (
 // A demand is what one endpoint owes: the strongest of its policies.
 type demand struct {
 	need need
-	why  string // what asks for it, for people: "MTA-STS", "DANE", "REQUIRETLS", "setting"
+	why  string // what asks for it, for people: "MTA-STS", "DANE", "REQUIRETLS", "the configuration"
 
 	tlsa  []dns.TLSA // with tlsVerify, DANE decides instead of the CAs
 	names []string   // one of which the certificate must have
@@ -157,7 +157,7 @@ func (d *demand) verify(b base, host string, listed bool) *fault {
 	}
 	d.need = tlsVerify
 	if d.why == "" {
-		d.why = "setting"
+		d.why = "the configuration"
 		if b.requireTLS {
 			d.why = "REQUIRETLS"
 		}

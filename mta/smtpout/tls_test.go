@@ -34,7 +34,7 @@ func counted(r *tlsrpt.Recorder) string {
 	return strings.Join(out, "; ")
 }
 
-// What TLS comes to, by setting and by what the other side has, without DNSSEC or MTA-STS.
+// What TLS comes to, by the configuration and by what the other side has, without DNSSEC or MTA-STS.
 func TestSecurity(t *testing.T) {
 	ca := newCA(t)
 	good, expired, wrong := ca.leaf(hour, "mx1.jauh.test"), ca.leaf(-hour, "mx1.jauh.test"), ca.leaf(hour, "mx1.lain.test")
@@ -53,17 +53,17 @@ func TestSecurity(t *testing.T) {
 		{"not wanted", NoTLS, &fakeMX{tls: good}, "delivered dot 2.0.0", "none", ""},
 		{"mixed case", Verified, &fakeMX{tls: good, ehlo: []string{"StartTls"}}, "delivered dot 2.0.0", "TLS 1.3, verified", "no-policy-found 1/0"},
 		{"STARTTLS refused, and nobody asks", "", &fakeMX{tls: good, on: refuse("STARTTLS", "454 4.7.0 not now")}, "delivered dot 2.0.0", "none", "no-policy-found 0/1 starttls-not-supported"},
-		{"STARTTLS refused", Verified, &fakeMX{tls: good, on: refuse("STARTTLS", "454 4.7.0 not now")}, "temporary starttls 4.7.4", "required by setting", "no-policy-found 0/1 starttls-not-supported"},
+		{"STARTTLS refused", Verified, &fakeMX{tls: good, on: refuse("STARTTLS", "454 4.7.0 not now")}, "temporary starttls 4.7.4", "required by the configuration", "no-policy-found 0/1 starttls-not-supported"},
 		{"handshake fails, and nobody asks", "", &fakeMX{tls: &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, net.ErrClosed }}},
 			"delivered dot 2.0.0", "none (", "no-policy-found 0/1 validation-failure"},
 		{"octets behind the answer to STARTTLS", Verified, &fakeMX{tls: good, on: refuse("STARTTLS", "220 go ahead\r\n250-mx.jauh.test\r\n250 AUTH PLAIN")},
-			"temporary starttls 4.7.0", "required by setting", "no-policy-found 0/1 validation-failure"},
+			"temporary starttls 4.7.0", "required by the configuration", "no-policy-found 0/1 validation-failure"},
 		{"verified", Verified, &fakeMX{tls: good}, "delivered dot 2.0.0", "TLS 1.3, verified", "no-policy-found 1/0"},
 		{"verified, by the domain's own name", Verified, &fakeMX{tls: ca.leaf(hour, "jauh.test")}, "delivered dot 2.0.0", "TLS 1.3, verified", "no-policy-found 1/0"},
-		{"verified, expired", Verified, &fakeMX{tls: expired}, "temporary starttls 4.7.5", "required by setting", "no-policy-found 0/1 certificate-expired"},
-		{"verified, wrong name", Verified, &fakeMX{tls: wrong}, "temporary starttls 4.7.5", "required by setting", "no-policy-found 0/1 certificate-host-mismatch"},
-		{"verified, unknown CA", Verified, &fakeMX{tls: stranger}, "temporary starttls 4.7.5", "required by setting", "no-policy-found 0/1 certificate-not-trusted"},
-		{"verified, not offered", Verified, &fakeMX{}, "temporary starttls 4.7.4", "required by setting", "no-policy-found 0/1 starttls-not-supported"},
+		{"verified, expired", Verified, &fakeMX{tls: expired}, "temporary starttls 4.7.5", "required by the configuration", "no-policy-found 0/1 certificate-expired"},
+		{"verified, wrong name", Verified, &fakeMX{tls: wrong}, "temporary starttls 4.7.5", "required by the configuration", "no-policy-found 0/1 certificate-host-mismatch"},
+		{"verified, unknown CA", Verified, &fakeMX{tls: stranger}, "temporary starttls 4.7.5", "required by the configuration", "no-policy-found 0/1 certificate-not-trusted"},
+		{"verified, not offered", Verified, &fakeMX{}, "temporary starttls 4.7.4", "required by the configuration", "no-policy-found 0/1 starttls-not-supported"},
 		{"dane-only, no DNSSEC", DANEOnly, &fakeMX{tls: good}, "temporary policy 4.7.4", "required by dane-only", "no-policy-found 0/1 dane-required"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
