@@ -1,6 +1,6 @@
 # make test     every test; on Debian as root it first installs the clients that tests use
 # make check    what must be green before a commit
-# make bench    the benchmarks; with BENCH=DIR of a load driver also beside PEERS
+# make bench    the benchmarks, and relay beside Postfix where that is installed; with BENCH=DIR of a load driver also beside PEERS
 # make fuzz     each fuzz target for FUZZTIME (60s)
 
 GO         ?= go
@@ -28,7 +28,8 @@ check:
 PEERS ?= postfix-dovecot postfix-dovecot-mdbox
 
 bench:
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) test -timeout 60m -run '^$$' -bench . -benchmem ./...
+	@bash scripts/bench-relay.sh
 	@sh scripts/bench.sh $(PEERS)
 
 fuzz:

@@ -4,26 +4,40 @@
 # take; a figure is messages by the time from the first connection to the last message
 # in the sink. Postfix runs from a scratch directory with its own master.
 #
-#   BENCH_SCRATCH=DIR scripts/bench-relay.sh       (COUNT=10000 ROUNDS=3 CONNS="8 32 128")
+#   BENCH_SCRATCH=DIR scripts/bench-relay.sh       (COUNT=10000 ROUNDS=3 CONNS="8 32 128" BASE_PORT=26000)
+#
+# DIR is on the disk to measure, and every user may pass through it; by default
+# sampul-bench in $TMPDIR or /var/tmp. What is missing is said, and is no failure.
 set -euo pipefail
-command -v smtp-source >/dev/null && command -v postfix >/dev/null || { echo "postfix is missing: relay is not compared"; exit 0; }
-[ "$(id -u)" = 0 ] || { echo "postfix needs root: relay is not compared"; exit 0; }
-: "${BENCH_SCRATCH:?name a scratch directory on the disk to measure}"
+for tool in postfix postconf smtp-source smtp-sink; do
+	command -v "$tool" >/dev/null || { echo "$tool is missing: relay is not compared with Postfix"; exit 0; }
+done
+[ "$(id -u)" = 0 ] || { echo "Postfix needs root: relay is not compared"; exit 0; }
+: "${BENCH_SCRATCH:=${TMPDIR:-/var/tmp}/sampul-bench}"
 COUNT=${COUNT:-10000} ROUNDS=${ROUNDS:-3} CONNS=${CONNS:-"8 32 128"} BASE_PORT=${BASE_PORT:-26000}
 SINK=$((BASE_PORT + 1)) PF=$((BASE_PORT + 2)) MX=$((BASE_PORT + 25))
+for port in $SINK $PF $MX $((BASE_PORT + 80)) $((BASE_PORT + 143)) $((BASE_PORT + 443)) $((BASE_PORT + 465)) $((BASE_PORT + 587)) $((BASE_PORT + 993)); do
+	if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+		echo "port $port is taken: give another BASE_PORT; relay is not compared" >&2
+		exit 1
+	fi
+done
 mkdir -p "$BENCH_SCRATCH"
 dir=$(mktemp -d "$BENCH_SCRATCH/relay.XXXXXX")
 chmod 755 "$BENCH_SCRATCH" "$dir"
-ulimit -n "$(ulimit -Hn)"
+ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
 sink=""
 stop() {
+	trap - EXIT INT TERM
 	[ -z "$sink" ] || kill "$sink" 2>/dev/null || true
 	[ -z "${sampul:-}" ] || kill "$sampul" 2>/dev/null || true
 	[ ! -s "$dir/postfix/queue/pid/master.pid" ] || kill "$(tr -d ' \n' <"$dir/postfix/queue/pid/master.pid")" 2>/dev/null || true
+	[ -z "${sampul:-}" ] || wait "$sampul" 2>/dev/null || true
 	sleep 1
 	rm -rf "$dir"
 }
-trap stop EXIT INT TERM
+trap stop EXIT
+trap "exit 1" INT TERM
 
 postfix_start() {
 	mkdir -p "$dir/postfix/conf" "$dir/postfix/queue/private" "$dir/postfix/data"
@@ -78,14 +92,17 @@ postfix_start() {
 		scache unix - - n - 1 scache
 		postlog unix-dgram n - n - 1 postlogd
 	CONF
-	postfix -c "$dir/postfix/conf" start </dev/null >"$dir/postfix.log" 2>&1
+	postfix -c "$dir/postfix/conf" start </dev/null >"$dir/postfix.log" 2>&1 || { cat "$dir/postfix.log" >&2; exit 1; }
 }
 
 sampul_start() {
 	go build -o "$dir/sampul" ./cmd/sampul
 	"$dir/sampul" demo --json --dir "$dir/data" --base-port "$BASE_PORT" --ready-file "$dir/ready" >/dev/null 2>"$dir/sampul.log" &
 	sampul=$!
-	while [ ! -e "$dir/ready" ]; do kill -0 "$sampul" && sleep 0.1; done
+	while [ ! -e "$dir/ready" ]; do
+		kill -0 "$sampul" 2>/dev/null || { cat "$dir/sampul.log" >&2; exit 1; }
+		sleep 0.1
+	done
 	"$dir/sampul" agency add relay --dir "$dir/data" >/dev/null
 	"$dir/sampul" domain add relay.test --agency relay --dir "$dir/data" >/dev/null
 	"$dir/sampul" domain route relay.test smarthost "127.0.0.1:$SINK" --tls none --dir "$dir/data" >/dev/null
