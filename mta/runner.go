@@ -58,7 +58,7 @@ type Options struct {
 	StartConcurrency, MaxConcurrency, MaxHostConcurrency int
 	MaxRecipients                                        int           // of one transaction (100)
 	AttemptTime                                          time.Duration // whole transaction with all hosts that are tried (1 hour)
-	ParkRate                                             int           // outcomes a second recorded for parked messages (300)
+	ParkRate                                             int           // outcomes a second recorded for parked messages (300; a tenth while others are delivered)
 
 	// SevenBit converts a message for a host without 8BITMIME (RFC 6152 section 3). nil sends as it is.
 	SevenBit func(message io.Reader) (io.ReadCloser, error)

@@ -328,9 +328,6 @@ func (c counting) Check(ctx context.Context, m *authres.Mail) (*authres.Results,
 	return r, nil
 }
 
-// longQueue is how many messages in the queue a start takes for many.
-const longQueue = 20_000
-
 // startMail begins to deliver, once the listeners are bound.
 func (s *suite) startMail(ctx context.Context) {
 	m := s.mail
@@ -349,6 +346,7 @@ func (s *suite) startMail(ctx context.Context) {
 	s.run(func() error { s.keyPlan().Run(ctx); return nil })
 	s.run(func() error { m.defence.Run(ctx); return nil })
 	m.runner.Start()
+	s.run(func() error { s.tendHeap(ctx); return nil })
 	if n, err := s.store.QueueLen(ctx); err == nil && n > longQueue {
 		debug.FreeOSMemory() // reading so many leaves as much behind as it keeps
 	}
