@@ -184,6 +184,7 @@ func (s *suite) defenceOptions() smtpin.DefenceOptions {
 	}
 	o.Exempt = config.Networks(s.cfg.Trusted)
 	o.GreetingDelay = time.Duration(c.GreetingDelay)
+	o.GreetLoopback = c.GreetingDelay > 0 // whoever sets it wants to see it work on one machine
 	o.Known = s.cfg.GovDomains
 	set := func(to *int, v int) {
 		if v > 0 {
