@@ -12,11 +12,15 @@ type Authenticator interface {
 }
 
 // authenticate checks mail from outside. What its domain's policy has refused ends here;
-// what it has put aside goes among the junk.
+// what it has put aside goes among the junk. Fields that pretend to be our word go, whoever
+// sends them: only a server of ours may hand them on.
 func (d *delivery) authenticate(ctx context.Context) error {
 	s := d.s
-	if s.srv.deps.Auth == nil || s.srv.cfg.Kind != MX || s.account != nil || s.trusted {
+	if s.srv.cfg.Kind == LMTP || s.trusted {
 		return nil
+	}
+	if s.srv.deps.Auth == nil || s.account != nil {
+		return d.removeForged(authres.ForgedResults(d.index, s.srv.cfg.Hostname))
 	}
 	res, err := s.srv.deps.Auth.Check(ctx, &authres.Mail{IP: s.ip, HELO: s.helo, From: s.tx.args.from, Index: d.index, Body: d.body})
 	if err != nil {

@@ -66,6 +66,26 @@ func TestAuthenticationResultsAreOurs(t *testing.T) {
 	}
 }
 
+// Without a resolver nothing is checked, but nobody may speak in our name all the same.
+func TestForgedResultsGoWithoutChecks(t *testing.T) {
+	const forged, rest = "Authentication-Results: mx.agensi-a.test; dmarc=pass\r\n", "Subject: a\r\n\r\nisi\r\n"
+	for _, tt := range []struct {
+		name string
+		cfg  Config
+		want string
+	}{
+		{"from outside", Config{Kind: MX}, rest},
+		{"from a server of ours", Config{Kind: MX, Trusted: loopback}, forged + rest},
+	} {
+		f := &fake{}
+		addr, _ := startWith(t, tt.cfg, Deps{Store: f})
+		must(t, send(t, addr, forged+rest), "queued as")
+		if got := f.last(t).body; got != tt.want {
+			t.Errorf("%s: the message is %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
 func TestDMARCRejects(t *testing.T) {
 	f := &fake{}
 	addr, _ := startWith(t, Config{Kind: MX}, Deps{Store: f, Auth: &knows{res: authres.Results{DMARC: authres.DMARC{Domain: "bank.test", Policy: "reject", Disposition: "reject"}}}})
