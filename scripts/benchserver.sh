@@ -1,7 +1,6 @@
 #!/bin/sh
 # Starts a demo to measure: agency bench with u000@bench.test to u099@bench.test, all with
-# the password "rahsia-dapur", logins without TLS,
-# accounts without sending limits. Prints the environment that the load
+# the password "rahsia-dapur", logins without TLS. Prints the environment that the load
 # driver's run.sh takes, and serves until it is killed.
 #
 #   scripts/benchserver.sh DIR [BASE-PORT] > env &
@@ -10,7 +9,7 @@ dir=$1
 base=${2:-20000}
 bin=$(mktemp -d)/sampul
 go build -o "$bin" ./cmd/sampul
-"$bin" demo --json --dir "$dir" --base-port "$base" --plaintext-login --no-limits --ready-file "$dir.ready" >/dev/null 2>"$dir.log" &
+"$bin" demo --json --dir "$dir" --base-port "$base" --plaintext-login --ready-file "$dir.ready" >/dev/null 2>"$dir.log" &
 pid=$!
 trap 'kill $pid 2>/dev/null' EXIT INT TERM
 while [ ! -e "$dir.ready" ]; do kill -0 $pid && sleep 0.1; done

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -24,7 +23,6 @@ type demoOptions struct {
 	officers int
 	ready    string
 	plain    bool
-	noLimits bool
 
 	resolver   string
 	remotePort int
@@ -75,7 +73,6 @@ a certificate authority of its own. Without --dir everything is gone when it end
 	f.IntVar(&o.officers, "officers", 0, "so many officers more: officer0000@agensi-a.test and on")
 	f.StringVar(&o.ready, "ready-file", "", "write the JSON to this `file` too, once all is ready")
 	f.BoolVar(&o.plain, "plaintext-login", false, "allow logins without TLS, for measuring")
-	f.BoolVar(&o.noLimits, "no-limits", false, "let accounts send without limits, for measuring")
 	f.StringVar(&o.resolver, "resolver", "", "ask the DNS server at `HOST:PORT`; without it no DNS is asked, and mail goes out to routes with an address alone")
 	f.IntVar(&o.remotePort, "remote-port", 25, "connect to this port of mail exchangers")
 	f.IntVar(&o.httpsPort, "https-port", 443, "fetch MTA-STS policies from this port")
@@ -163,10 +160,6 @@ func demoConfig(dir string, o demoOptions) (*config.Config, string, error) {
 		Log: config.Log{Format: "text", Level: "info"}, TLS: config.TLS{Cert: cert, Key: certKey},
 		HTTP: at(80), TraceDays: 30, Resolver: "off", Outbound: config.Outbound{TrustCA: o.trustCA, TrustSealers: o.sealers},
 		Defence: config.Defence{SentHour: o.sentHour},
-	}
-	if o.noLimits {
-		d := &cfg.Defence
-		d.SentHour, d.SentDay, d.RecipientsHour, d.RecipientsDay = math.MaxInt32, math.MaxInt32, math.MaxInt32, math.MaxInt32
 	}
 	if o.resolver != "" {
 		cfg.Resolver = o.resolver
