@@ -151,3 +151,31 @@ func TestMoving(t *testing.T) {
 }
 
 func portOf(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
+
+// A loop through an alias of ours, and through an account that sends on: one notification
+// each, and no more than five hops.
+func TestSplitLoopByAlias(t *testing.T) {
+	r := startDemo(t)
+	us := "smtp:[127.0.0.1]:" + portOf(r.MX)
+	pf := peers.Postfix(t, peers.PostfixOptions{Domains: []string{"surat.test"}, Users: []string{"p1@surat.test"}, RelayDomains: []string{"gelung.test"}, Relay: true,
+		Transport: map[string]string{"gelung.test": us, "agensi-a.test": us}})
+	for name, addr := range map[string]string{"gelung": pf.Address, "surat": pf.Address} {
+		r.do("agency", "add", name)
+		r.do("domain", "add", name+".test", "--agency", name)
+		r.do("domain", "route", name+".test", "split", "--to", addr, "--default", "elsewhere", "--table", pathOf(t, name, "address,where\n"))
+	}
+	r.do("alias", "add", "jalan@agensi-a.test", "hantu@gelung.test")
+	r.do("account", "forward", "pegawai2@agensi-a.test", "--to", "hantu2@gelung.test", "--only")
+	for i, to := range []string{"jalan@agensi-a.test", "pegawai2@agensi-a.test"} {
+		pf.Send(t, "p1@surat.test", []string{to}, note("p1@surat.test", to, "Gelung lagi"))
+		m := pf.Mail(t, "p1@surat.test", i+1)[i]
+		_, returned, _ := strings.Cut(m, "rfc822")
+		if hops := strings.Count(returned, "\nReceived:"); returned == "" || hops > 5 {
+			t.Errorf("%s: %d hops:\n%s", to, hops, m)
+		}
+	}
+	eventually(t, "an empty queue", func() bool { return len(r.queue()) == 0 })
+	if got := pf.Mail(t, "p1@surat.test", 2); len(got) != 2 {
+		t.Errorf("%d notifications", len(got))
+	}
+}
