@@ -30,9 +30,12 @@ missing there: caches remember for a while that a name has no record.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return listKeys(t, c, "dkim.use", keyArgs{Domain: args[0]})
 		}}
-	retire := &cobra.Command{Use: "retire DOMAIN SELECTOR", Short: "Let a key sign no more; its record stays for a week", Args: cobra.ExactArgs(2),
+	retire := &cobra.Command{Use: "retire DOMAIN [SELECTOR]", Short: "Let a key sign no more; its record stays for a week", Args: cobra.RangeArgs(1, 2),
+		Long: `Retire lets the key SELECTOR sign no more. Without SELECTOR it is the old pair, in whose
+place the published one signs from then on, as after ` + "`sampul dkim use`" + `. The last key of
+a domain cannot be retired: mail that was signed and is no more looks forged.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			return listKeys(t, c, "dkim.retire", keyArgs{args[0], args[1]})
+			return listKeys(t, c, "dkim.retire", keyArgs{args[0], firstOf(args[1:])})
 		}}
 	return group("dkim", "DKIM: keys that sign outgoing mail", add, ls, rotate, use, retire)
 }

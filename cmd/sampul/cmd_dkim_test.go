@@ -64,7 +64,14 @@ func TestDKIMCommands(t *testing.T) {
 	run(t, 3, with("dkim", "use", "agensi-a.test")...)
 	run(t, 3, with("dkim", "retire", "agensi-a.test", "tiada")...)
 	run(t, 0, with("dkim", "retire", "agensi-a.test", "satur")...)
-	if out := run(t, 0, with("dkim", "list")...); strings.Count(out, "agensi-a.test") != 4 {
+	run(t, 4, with("dkim", "retire", "agensi-a.test")...) // nothing is there to sign in place of it
+	run(t, 0, with("dkim", "rotate", "agensi-a.test")...)
+	after = states(asLines[store.DKIMKey](t, 0, with("dkim", "retire", "agensi-a.test")...))
+	if strings.Count(after, "active") != 2 || strings.Count(after, "retired") != 4 {
+		t.Errorf("retire without a selector: %s", after)
+	}
+	run(t, 2, with("dkim", "retire")...)
+	if out := run(t, 0, with("dkim", "list")...); strings.Count(out, "agensi-a.test") != 6 {
 		t.Errorf("list of all: %s", out)
 	}
 }

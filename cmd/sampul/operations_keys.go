@@ -36,6 +36,10 @@ var keyOperations = map[string]operation{
 		return each(emit, keys, err)
 	}),
 	"dkim.retire": changed(func(ctx context.Context, st store.Store, a keyArgs, emit func(any) error) error {
+		if a.Selector == "" {
+			keys, err := signing.RetireOld(ctx, st, store.System, a.Domain)
+			return each(emit, keys, err)
+		}
 		k, err := signing.Retire(ctx, st, store.System, a.Domain, a.Selector)
 		if err != nil {
 			return err

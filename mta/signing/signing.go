@@ -127,6 +127,21 @@ func Use(ctx context.Context, st store.Signing, by store.Actor, domain string) (
 	return list(ctx, st, by, domain, nil)
 }
 
+// RetireOld ends the use of the pair that signs, in favour of the published one.
+func RetireOld(ctx context.Context, st store.Signing, by store.Actor, domain string) ([]store.DKIMKey, error) {
+	keys, err := st.DKIMKeys(ctx, by, domain)
+	switch {
+	case err != nil:
+		return nil, err
+	case has(keys, Published):
+		return Use(ctx, st, by, domain)
+	case has(keys, Active):
+		return nil, fmt.Errorf("no other pair of %s is published that could sign in place of the one that does; `sampul dkim rotate %s` makes it: %w",
+			domain, domain, store.ErrExists)
+	}
+	return nil, fmt.Errorf("%s has no key that signs: %w", domain, store.ErrNotFound)
+}
+
 // newest says whether no other published key for the same use, of those that count, came
 // later than keys[i]: of several only one is to sign.
 func newest(keys []store.DKIMKey, i int, counts func(store.DKIMKey) bool) bool {
