@@ -189,7 +189,7 @@ _dmarc.jauh.test. IN TXT "v=DMARC1; p=reject"
 	letters := signedLetters(b, zone, 1000)
 	for _, connections := range []int{8, 32} {
 		b.Run(strconv.Itoa(connections), func(b *testing.B) {
-			servers := [2]*running{startDemo(b), startDemo(b, "--resolver", zone.Addr)}
+			servers := [2]*running{startDemo(b, "--dir", b.TempDir()), startDemo(b, "--dir", b.TempDir(), "--resolver", zone.Addr)}
 			officer := servers[0].Accounts[0].Address
 			for b.Loop() {
 				rate, cost, share := inTurn(7, n, servers, func(which, _ int) time.Duration {
