@@ -117,3 +117,39 @@ func TestPolicyCheck(t *testing.T) {
 	run(t, 2, "policy", "check")
 	run(t, 1, "policy", "check", filepath.Join(dir, "none.eml"))
 }
+
+// The check reads the files that serve would read, and names the setting of each that is
+// not what it should be.
+func TestConfigCheckReadsNamedFiles(t *testing.T) {
+	file := pathOf(t, "sampul.toml", `
+hostname = "mail.agensi-a.test"
+data_dir = "data"
+key_file = "key"
+
+[tls]
+cert = "tiada.pem"
+key = "tiada.key"
+
+[outbound]
+trust_ca = "sampul.toml"
+
+[[filter]]
+name = "spam"
+type = "rspamd"
+address = "127.0.0.1:11333"
+scope = ["in"]
+on_error = "accept"
+password_file = "tiada"
+
+[[listener]]
+kind = "mx"
+address = ":25"
+client_ca = "sampul.toml"
+`)
+	out := run(t, 1, "config", "check", file)
+	for _, want := range []string{"listener 1 (mx): tls: ", "listener 1 (mx): client_ca: ", "outbound.trust_ca: ", "filter spam: password_file: "} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in %s", want, out)
+		}
+	}
+}

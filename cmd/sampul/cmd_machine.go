@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,6 +50,9 @@ func configCommand(t *target) *cobra.Command {
 				return usagef("which file? give it, or --config F")
 			}
 			cfg, err := config.Load(path)
+			if err == nil {
+				err = readNamed(cfg)
+			}
 			if err != nil {
 				return &fault{1, "config", err}
 			}
@@ -59,6 +63,34 @@ func configCommand(t *target) *cobra.Command {
 			return nil
 		}}
 	return group("config", "The configuration file", check)
+}
+
+// readNamed reads the files that a configuration names, as serve does at its start.
+func readNamed(cfg *config.Config) error {
+	var errs []error
+	bad := func(err error, format string, args ...any) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), err))
+		}
+	}
+	for i := range cfg.Listeners {
+		l := &cfg.Listeners[i]
+		if pair := l.Cert(cfg.TLS); pair.Cert != "" {
+			_, err := tls.LoadX509KeyPair(pair.Cert, pair.Key)
+			bad(err, "listener %d (%s): tls", i+1, l.Kind)
+		}
+		_, err := authorities(l.ClientCA)
+		bad(err, "listener %d (%s): client_ca", i+1, l.Kind)
+	}
+	_, err := authorities(cfg.Outbound.TrustCA)
+	bad(err, "outbound.trust_ca")
+	for _, f := range cfg.Filters {
+		if f.PasswordFile != "" {
+			_, err := os.ReadFile(f.PasswordFile)
+			bad(err, "filter %s: password_file", f.Name)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 var firstConfig = template.Must(template.New("").Parse(`# Sampul: what belongs to this machine. Agencies, people and rules are in the directory:

@@ -212,10 +212,16 @@ func (c *Config) check() error {
 		}
 	}
 	errs = append(errs, networks("trusted", c.Trusted), c.Outbound.check(), c.Defence.check(), checkFilters(c.Filters))
+	taken := map[string]int{}
 	for i := range c.Listeners {
-		if err := c.Listeners[i].check(c.TLS); err != nil {
-			bad("listener %d (%s %s): %w", i+1, c.Listeners[i].Kind, c.Listeners[i].Address, err)
+		l := &c.Listeners[i]
+		if err := l.check(c.TLS); err != nil {
+			bad("listener %d (%s %s): %w", i+1, l.Kind, l.Address, err)
 		}
+		if other := taken[l.Address]; other > 0 && !strings.HasSuffix(l.Address, ":0") {
+			bad("listener %d (%s %s): listener %d has this address", i+1, l.Kind, l.Address, other)
+		}
+		taken[l.Address] = i + 1
 	}
 	return errors.Join(errs...)
 }
@@ -252,6 +258,12 @@ func (l *Listener) check(common TLS) error {
 		if err := networks(key, list); err != nil {
 			return err
 		}
+	}
+	switch smtp := !l.IMAP() && l.Kind != "https"; {
+	case !smtp && (len(l.XCLIENT) > 0 || len(l.Proxy) > 0 || l.ClientCA != ""):
+		return errors.New("xclient, proxy and client_ca are for listeners that speak SMTP or LMTP")
+	case l.Kind != "lmtp" && len(l.Clients) > 0:
+		return errors.New("clients is for lmtp: others take connections from everywhere")
 	}
 	if l.MaxRecipients != 0 && l.MaxRecipients < 100 {
 		return errors.New("max_recipients: at least 100 (RFC 5321 section 4.5.3.1.8)")

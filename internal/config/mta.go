@@ -81,6 +81,11 @@ func (o *Outbound) check() error {
 	if o.Lifetime != 0 && time.Duration(o.Lifetime) < time.Minute {
 		errs = append(errs, errors.New(`outbound.lifetime: a time with its unit is needed, such as "120h"`))
 	}
+	for _, d := range o.TrustSealers {
+		if d == "" || strings.ContainsAny(d, " \t@/:") {
+			errs = append(errs, fmt.Errorf("outbound.trust_sealers: %q is no domain", d))
+		}
+	}
 	if o.Concurrency < 0 || o.Workers < 0 || o.DelayNotice < 0 {
 		errs = append(errs, errors.New("outbound: a limit is negative"))
 	}
@@ -92,6 +97,9 @@ func (d *Defence) check() error {
 	for _, l := range append(slices.Clone(d.DNSBL), d.DNSWL...) {
 		if l.Zone == "" || l.Score <= 0 {
 			errs = append(errs, fmt.Errorf("defence: list %q needs a zone and a score above 0", l.Zone))
+		}
+		if strings.ContainsAny(l.Zone, " \t@/:") {
+			errs = append(errs, fmt.Errorf("defence: %q is no zone, such as bl.example.net", l.Zone))
 		}
 		if l.Match != "" && networks("match", []string{l.Match}) != nil {
 			errs = append(errs, fmt.Errorf("defence: list %s: match is an address or a network, not %q", l.Zone, l.Match))

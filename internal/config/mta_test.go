@@ -8,7 +8,11 @@ import (
 )
 
 const mail = good + `
+[[listener]]
+kind = "lmtp"
+address = "unix:/run/sampul/lmtp"
 xclient = ["10.0.0.0/8"]
+clients = ["10.1.2.3"]
 
 [outbound]
 security = "verified"
@@ -37,7 +41,7 @@ func TestMailSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.Outbound.Destinations["jauh.test"] != "dane-only" || !filepath.IsAbs(c.Outbound.TrustCA) ||
-		c.Defence.DNSBL[0].Zone != "bl.test" || c.Filters[0].Scope[2] != "relay" || c.TraceDays != 30 || len(c.Listeners[1].XCLIENT) != 1 {
+		c.Defence.DNSBL[0].Zone != "bl.test" || c.Filters[0].Scope[2] != "relay" || c.TraceDays != 30 || len(c.Listeners[2].XCLIENT) != 1 {
 		t.Errorf("%+v", c)
 	}
 }
@@ -48,6 +52,11 @@ func TestBadMailSettingsSayWhere(t *testing.T) {
 		{`security = "verified"`, `security = "strong"`, "outbound.security"},
 		{`"dane-only"`, `"dane"`, "outbound.destinations.jauh.test"},
 		{`lifetime = "72h"`, `lifetime = 72`, "with its unit"},
+		{`kind = "lmtp"`, `kind = "imap"`, "SMTP or LMTP"},
+		{"kind = \"lmtp\"\naddress = \"unix:/run/sampul/lmtp\"", "kind = \"mx\"\naddress = \":2525\"", "clients is for lmtp"},
+		{`"unix:/run/sampul/lmtp"`, `":25"`, "listener 1 has this address"},
+		{`zone = "bl.test"`, `zone = "bl test"`, "no zone"},
+		{`trust_ca = "ca.pem"`, `trust_sealers = ["https://sealer.test"]`, "no domain"},
 		{`score = 5,`, `score = 0,`, "score above 0"},
 		{`match = "127.0.0.0/24"`, `match = "yes"`, "match"},
 		{`name = "virus"`, `name = ""`, "filter 1"},
