@@ -1,6 +1,9 @@
 package smtpin
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
 // maxBadRecipients ends a session that asks for many addresses nobody has.
 const maxBadRecipients = 100
@@ -20,7 +23,11 @@ func (s *session) rcpt(ctx context.Context, arg string) error {
 		args.to = s.srv.cfg.Postmaster
 	}
 	s.st.Address = args.to
-	found, err := s.lead(ctx, args.to, s.inside())
+	own := s.ownPostmaster(args.to)
+	found, err := s.lead(ctx, args.to, s.inside() && !own)
+	if err != nil && own {
+		found, err = s.lead(ctx, s.srv.cfg.Postmaster, s.inside())
+	}
 	if err == nil {
 		err = s.hooks(ctx, onRcpt)
 	}
@@ -42,6 +49,12 @@ func (s *session) rcpt(ctx context.Context, arg string) error {
 		s.tx.add(r)
 	}
 	return reply(250, "2.1.5", "ok")
+}
+
+// ownPostmaster says whether an address is that from which this server writes: answers to
+// it are for the postmaster, though its name is no domain of the directory.
+func (s *session) ownPostmaster(address string) bool {
+	return strings.EqualFold(address, "postmaster@"+s.srv.cfg.Hostname)
 }
 
 // rcptRefused counts a refusal and remembers it.

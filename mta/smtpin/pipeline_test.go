@@ -86,6 +86,18 @@ func TestForgedResultsGoWithoutChecks(t *testing.T) {
 	}
 }
 
+// Notices come from postmaster at the name of the server: answers arrive.
+func TestPostmasterOfTheServer(t *testing.T) {
+	f := &fake{}
+	addr, _ := startWith(t, Config{Kind: MX, Postmaster: "pegawai1@agensi-a.test"}, Deps{Store: f})
+	const before, after = "EHLO luar.test\r\nMAIL FROM:<a@luar.test>\r\nRCPT TO:<", ">\r\nDATA\r\nSubject: a\r\n\r\n.\r\nQUIT\r\n"
+	must(t, exchange(t, addr, before+"PostMaster@mx.agensi-a.test"+after), "queued as")
+	if r := f.last(t).env.Recipients; len(r) != 1 || r[0].Path != "pegawai1@agensi-a.test" {
+		t.Errorf("recipients are %+v", r)
+	}
+	must(t, exchange(t, addr, before+"lain@mx.agensi-a.test"+after), "\r\n550 5.7.1 ")
+}
+
 func TestDMARCRejects(t *testing.T) {
 	f := &fake{}
 	addr, _ := startWith(t, Config{Kind: MX}, Deps{Store: f, Auth: &knows{res: authres.Results{DMARC: authres.DMARC{Domain: "bank.test", Policy: "reject", Disposition: "reject"}}}})
