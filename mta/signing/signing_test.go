@@ -124,7 +124,7 @@ func TestPlan(t *testing.T) {
 		if _, err := Rotate(ctx, m, store.System, "a.test", time.Now()); !errors.Is(err, store.ErrExists) {
 			t.Errorf("two plans at one time: %v", err)
 		}
-		time.Sleep(Wait + 2*every + time.Second) // after the plan has looked, not at the same instant
+		time.Sleep(Wait + 2*every + time.Second)                                                 // after the plan has looked, not at the same instant
 		expect(t, m, "202611-2e published, 202611-2r published, 202611e active, 202611r active") // DNS does not have them
 		zone.publish(m)
 		zone.m.Delete("202611-2e._domainkey.a.test")

@@ -14,6 +14,8 @@ type endpoint struct {
 	addr     netip.AddrPort // zero for a Unix socket
 	unix     string
 	security demand
+	brief    bool // others may be quicker: its greeting is not waited for to the end
+	again    bool // waited for briefly before
 }
 
 func (e *endpoint) String() string {

@@ -47,10 +47,11 @@ var defaultTimeouts = Timeouts{
 }
 
 const (
-	maxHosts     = 20              // looked up for one message in one attempt
-	maxAddresses = 10              // tried for one message in one attempt
-	maxSessions  = 3               // of those, with an envelope said
-	maxTrying    = 5 * time.Minute // no further address is begun after that
+	maxHosts     = 20               // looked up for one message in one attempt
+	maxAddresses = 10               // tried for one message in one attempt
+	maxSessions  = 3                // of those, with an envelope said
+	maxTrying    = 5 * time.Minute  // no further address is begun after that, but for the second
+	briefWait    = 30 * time.Second // for the first answers of a host, while there are others
 )
 
 // A Pool is a [Sender] with connections kept for the next message. It may be used by many

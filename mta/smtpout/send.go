@@ -113,13 +113,14 @@ func (j *job) transact(s *session) (*transaction, *fault) {
 func (j *job) walk(r *route) {
 	start := j.p.Clock()
 	addresses := 0
+	var slow []*endpoint // silent for a while: they are waited for when nobody else answers
 	enough := func() bool {
 		return len(j.todo) == 0 || j.ctx.Err() != nil || addresses >= maxAddresses || j.sessions >= maxSessions ||
-			j.p.Clock().Sub(start) > maxTrying
+			addresses > 1 && j.p.Clock().Sub(start) > maxTrying
 	}
 	for _, host := range r.hosts[:min(len(r.hosts), maxHosts)] {
 		if enough() {
-			return
+			break
 		}
 		ends, f := j.p.endpoints(j.ctx, r, host, j.hop.Source)
 		if f != nil {
@@ -128,31 +129,46 @@ func (j *job) walk(r *route) {
 		}
 		for _, end := range ends {
 			if enough() {
-				return
+				break
 			}
 			if j.tried[end.String()] {
 				continue
 			}
 			addresses++
 			j.tried[end.String()] = true
-			if j.try(end) {
+			end.brief = len(r.hosts) > 1 || len(ends) > 1
+			answered, silent := j.try(end)
+			if silent && end.brief {
+				slow = append(slow, end)
+			}
+			if answered {
 				break // the next host, not another address of this one
 			}
 		}
 	}
+	for _, end := range slow {
+		if j.heard || enough() {
+			return
+		}
+		patient := *end
+		patient.brief, patient.again = false, true
+		j.try(&patient)
+	}
 }
 
-// try says the message to one endpoint. answered says that it was a server that spoke.
-func (j *job) try(end *endpoint) (answered bool) {
+// try says the message to one endpoint. answered says that it was a server that spoke,
+// silent that it took the connection and then said nothing.
+func (j *job) try(end *endpoint) (answered, silent bool) {
 	s, f := j.reach(end)
 	if f != nil {
 		j.note(f)
-		return f.stage != StageConnect
+		silent = f.lost && isTimeout(f.err) && (f.stage == StageGreeting || f.stage == StageEHLO)
+		return f.stage != StageConnect && !silent, silent
 	}
 	j.sessions++
 	j.heard = true
 	j.transact(s)
-	return true
+	return true, false
 }
 
 // reach opens a session. Where nothing asks for TLS and TLS fails, it goes on without.
@@ -160,9 +176,11 @@ func (j *job) reach(end *endpoint) (*session, *fault) {
 	p, dest := j.p, destination(j.hop)
 	_, address := end.network()
 	k := deadKey{address, j.hop.Source}
-	if f := p.dead.check(k, dest, p.times.Connect+p.times.Greeting); f != nil {
-		f.remote = end.String()
-		return nil, f
+	if !end.again {
+		if f := p.dead.check(k, dest, p.times.Connect+p.times.Greeting); f != nil {
+			f.remote = end.String()
+			return nil, f
+		}
 	}
 	start := time.Now()
 	s, f := p.open(j.ctx, j.hop, end)

@@ -78,7 +78,7 @@ func (s *session) guard(ctx context.Context) {
 
 // handshake is all from the greeting to the point where MAIL may come.
 func (s *session) handshake() *fault {
-	r, err := s.read(s.pool.times.Greeting)
+	r, err := s.read(s.patience(s.pool.times.Greeting))
 	if err != nil {
 		return broken(s.ctx, StageGreeting, err)
 	}
@@ -98,6 +98,14 @@ func (s *session) handshake() *fault {
 	return s.login()
 }
 
+// patience is how long the first answers are waited for.
+func (s *session) patience(most time.Duration) time.Duration {
+	if s.end.brief {
+		return min(most, briefWait)
+	}
+	return most
+}
+
 // hello says EHLO; HELO only where EHLO is refused for good (RFC 5321 section 3.2).
 func (s *session) hello() *fault {
 	verb := "EHLO "
@@ -108,7 +116,7 @@ func (s *session) hello() *fault {
 	if name == "" {
 		name = s.pool.Hostname
 	}
-	r, err := s.ask(s.pool.times.Command, verb, name)
+	r, err := s.ask(s.patience(s.pool.times.Command), verb, name)
 	if err != nil {
 		return broken(s.ctx, StageEHLO, err)
 	}

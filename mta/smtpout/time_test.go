@@ -383,3 +383,60 @@ func (b *buffered) Close() error {
 	}
 	return b.Conn.Close()
 }
+
+// A first exchanger that says nothing keeps no message from the second; one that is only
+// slow is waited for when the second is no help.
+func TestSilentFirst(t *testing.T) {
+	mute := func(c *peerConn, _ string) bool { io.Copy(io.Discard, c.in); return true }
+	late := func(c *peerConn, l string) bool {
+		if l == "" {
+			time.Sleep(2 * time.Minute)
+		}
+		return false
+	}
+	for _, tt := range []struct {
+		name     string
+		one, two *fakeMX
+		want     string
+		most     time.Duration
+		at       []int
+	}{
+		{"mute", &fakeMX{on: mute}, &fakeMX{}, "delivered dot 2.0.0", time.Minute, []int{0, 1}},
+		{"an address that is mute", &fakeMX{on: mute}, &fakeMX{}, "delivered dot 2.0.0", time.Minute, []int{0, 1}},
+		{"mute after EHLO", &fakeMX{on: onVerb("EHLO", func(c *peerConn) { io.Copy(io.Discard, c.in) })}, &fakeMX{}, "delivered dot 2.0.0", time.Minute, []int{0, 1}},
+		{"mute after MAIL", &fakeMX{on: onVerb("MAIL", func(c *peerConn) { io.Copy(io.Discard, c.in) })}, &fakeMX{}, "delivered dot 2.0.0", 6 * time.Minute, []int{0, 1}},
+		{"slow, and the second is busy", &fakeMX{on: late}, &fakeMX{greeting: "421 4.3.2 busy"}, "delivered dot 2.0.0", 3 * time.Minute, []int{1, 0}},
+		{"both mute", &fakeMX{on: mute}, &fakeMX{on: mute}, "temporary greeting 4.4.2", 7 * time.Minute, []int{0, 0}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, two := piped(tt.one, Options{}), piped(tt.two, Options{})
+				dial := p.dial
+				p.dial = func(ctx context.Context, network, address string, from netip.Addr) (net.Conn, error) {
+					if strings.HasPrefix(address, "192.0.2.2") {
+						return two.dial(ctx, network, address, from)
+					}
+					return dial(ctx, network, address, from)
+				}
+				j := &job{p: p, ctx: context.Background(), hop: Hop{Host: "a:25"}, m: letterTo("b@jauh.test"), out: make([]Result, 1), todo: []int{0}, tried: map[string]bool{}}
+				start := time.Now()
+				way := &route{hosts: []string{"192.0.2.1", "192.0.2.2"}, port: 25}
+				if strings.Contains(tt.name, "address") {
+					way = &route{hosts: []string{"jauh.test"}, addrs: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")}, port: 25}
+				}
+				j.walk(way)
+				j.finish()
+				if took := time.Since(start); j.out[0].line() != tt.want || took > tt.most {
+					t.Errorf("got %q after %v, want %q within %v", j.out[0].line(), took, tt.want, tt.most)
+				}
+				for i, m := range []*fakeMX{tt.one, tt.two} {
+					if n := len(m.deliveries()); n != tt.at[i] {
+						t.Errorf("%d messages at exchanger %d", n, i+1)
+					}
+				}
+				p.Close()
+				time.Sleep(10 * time.Minute)
+			})
+		})
+	}
+}
