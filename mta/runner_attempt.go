@@ -34,12 +34,16 @@ type target struct {
 	rc       *store.Recipient
 }
 
-// attempt carries a job out. A panic holds the message, and the worker goes on.
+// attempt carries a job out. A panic holds the message, and the worker goes on. Whatever
+// stops it halfway, what was delivered before is recorded, and not sent again.
 func (r *Runner) attempt(j *job) (s said) {
+	var results []settled
 	defer func() {
 		if p := recover(); p != nil {
 			s = said{}
-			r.poisoned(j.e, fmt.Sprintf("delivery failed: %v", p), debug.Stack())
+			stack := debug.Stack()
+			r.recordDelivered(j, results)
+			r.poisoned(j.e, fmt.Sprintf("delivery failed: %v", p), stack)
 		}
 	}()
 	j.retry.now = 0
@@ -50,7 +54,6 @@ func (r *Runner) attempt(j *job) (s said) {
 		r.fault(j, err)
 		return said{}
 	}
-	var results []settled
 	for _, p := range r.parts(ctx, j, env) {
 		var of said
 		var got []settled
@@ -61,10 +64,14 @@ func (r *Runner) attempt(j *job) (s said) {
 				continue
 			}
 			if got, of, err = r.send(ctx, j, env, &p); err != nil {
-				if r.fault(j, err) {
-					return said{}
+				if r.ctx.Err() != nil {
+					results = onlyDone(results)
 				}
-				continue
+				if len(results) > 0 {
+					r.settle(j, env, results)
+				}
+				r.fault(j, err)
+				return said{}
 			}
 		default:
 			got = r.here(ctx, j, &p)
@@ -77,6 +84,25 @@ func (r *Runner) attempt(j *job) (s said) {
 	}
 	r.settle(j, env, results)
 	return s
+}
+
+// recordDelivered records no more than who has the message. It stands apart from settle,
+// which may be what failed.
+func (r *Runner) recordDelivered(j *job, list []settled) {
+	var outs []store.Outcome
+	for i := range list {
+		if s := &list[i]; s.event == "delivered" {
+			outs = append(outs, s.out)
+		}
+	}
+	if len(outs) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), time.Minute)
+	defer cancel()
+	if err := r.deps.Queue.QueueDone(ctx, j.e.id, outs); err != nil && !errors.Is(err, store.ErrNotFound) {
+		r.log.Error("outcome not recorded", "id", j.e.id, "err", err)
+	}
 }
 
 // worse joins what two transactions told: an answer to one outweighs silence to another.
@@ -323,8 +349,8 @@ func (r *Runner) here(ctx context.Context, j *job, p *part) []settled {
 }
 
 // fault handles an error of ours with a message: what is damaged is held, the rest tried
-// again soon. It returns true when the whole job is over with that.
-func (r *Runner) fault(j *job, err error) bool {
+// again soon. The whole job is over with that.
+func (r *Runner) fault(j *job, err error) {
 	switch {
 	case r.ctx.Err() != nil:
 	case errors.Is(err, store.ErrNotFound):
@@ -342,7 +368,6 @@ func (r *Runner) fault(j *job, err error) bool {
 		}
 		r.schedule(j.e)
 	}
-	return true
 }
 
 // back gives a recipient back to the plan. mu is held.

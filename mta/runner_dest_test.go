@@ -342,6 +342,55 @@ func TestFaultsOfOurs(t *testing.T) {
 	})
 }
 
+// What stops an attempt between two transactions does not have the first one made again.
+func TestFaultBetweenTransactions(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		fault error // of the body, from the second transaction on; nil panics
+	}{
+		{"a fault that passes", errors.New("too many open files")},
+		{"a damaged body", store.ErrDamaged},
+		{"a panic", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newRig(Options{})
+				e := letter("Q1", "a@jauh.test", "b@jauh.test")
+				e.Recipients[1].From = "srs@agensi-a.test" // goes out by itself
+				g.q.add(e, body)
+				broken := true
+				g.out.answer = func(_ context.Context, _ smtpout.Hop, m *smtpout.Message) []smtpout.Result {
+					g.q.mu.Lock()
+					defer g.q.mu.Unlock()
+					if m.To[0].Address == "b@jauh.test" && broken {
+						broken = false
+						panic("nil somewhere")
+					}
+					if broken && tt.fault != nil {
+						g.q.msgs["Q1"].bad, broken = tt.fault, false
+					}
+					return each(m, delivered)
+				}
+				g.Start()
+				defer g.stop(t)
+				synctest.Wait()
+				if g.q.recipient("Q1", "a@jauh.test") != nil || g.q.recipient("Q1", "b@jauh.test") == nil {
+					t.Errorf("recorded %q", g.q.records())
+				}
+				g.q.mu.Lock()
+				g.q.msgs["Q1"].bad = nil
+				g.q.mu.Unlock()
+				g.q.release("Q1")
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				if n := g.out.count("to=a@jauh.test"); n != 1 || g.q.len() != 0 {
+					t.Fatalf("sent %q, %d left", g.out.list(), g.q.len())
+				}
+			})
+		})
+	}
+}
+
 // The sender hears once of a delay, where it wants to.
 func TestDelayIsToldOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
