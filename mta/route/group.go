@@ -2,6 +2,7 @@ package route
 
 import (
 	"fmt"
+	"strings"
 
 	"sampul/internal/address"
 	"sampul/store"
@@ -108,7 +109,10 @@ func (w *walk) maySend(g *store.Group) (*Refusal, error) {
 			return nil, nil
 		}
 	}
-	w.stepf("senders", "%s takes mail from %v alone", g.Address, rules)
+	w.stepf("senders", "%s takes mail from %s only: others are refused (550 5.7.1)", g.Address, strings.Join(rules, ", "))
+	if w.explain { // who sends is not asked: it goes on for those who may
+		return nil, nil
+	}
 	return refuse(550, "5.7.1", "the group "+g.Address+" takes mail from "+senderWords(rules)+" only"), nil
 }
 
