@@ -236,6 +236,8 @@ func TestDMARC(t *testing.T) {
 		{"two domains, one passes", "a@tolak.test, b@kuarantin.test", "a@tolak.test", Fail, "quarantine", "quarantine", ""},
 		{"the same twice", "a@tolak.test, b@tolak.test", "a@tolak.test", Pass, "reject", "none", ""},
 		{"too many domains", "a@a.test, a@b.test, a@c.test, a@d.test, a@e.test, a@f.test", "", PermError, "", "reject", ""},
+		{"too many addresses", strings.Repeat("a@pas.test, ", 5000) + "b@tolak.test", "", PermError, "", "reject", ""},
+		{"too many without a domain", strings.Repeat("a, ", 300) + "b@tolak.test", "", PermError, "", "reject", ""},
 		{"two fields", "a@tolak.test\r\nFrom: b@tolak.test", "a@tolak.test", Fail, "reject", "reject", ""},
 		{"no domain", "pentadbir", "", PermError, "", "none", ""},
 		{"address literal", "a@[192.0.2.1]", "", PermError, "", "none", ""},

@@ -10,14 +10,18 @@ import (
 	"sampul/internal/message"
 )
 
-// maxFrom bounds the domains in From that are looked at; no honest message has so many.
-const maxFrom = 5
+// What is looked at in From; no honest message has so many. More than that is refused,
+// since one that was passed over may be the one that a reader shows.
+const (
+	maxFrom          = 5   // domains
+	maxFromAddresses = 200 // all of one domain, say
+)
 
 // author is who the message says that it is from.
 type author struct {
 	fields  int // From fields; there must be one (RFC 5322 section 3.6)
 	domains []string
-	more    bool // there are more than maxFrom
+	more    bool // there are more than maxFrom, or more than maxFromAddresses
 	junk    bool // an address has no domain that can be looked up
 }
 
@@ -29,7 +33,11 @@ func fromDomains(x *message.Index) author {
 			a.fields++
 		}
 	}
-	for _, addr := range p.Addresses("From") {
+	for i, addr := range p.Addresses("From") {
+		if i == maxFromAddresses {
+			a.more = true
+			return a
+		}
 		if addr.Group != message.NoGroup {
 			continue
 		}
@@ -77,7 +85,11 @@ func lookable(d string) bool {
 func (c *Checker) checkDMARC(ctx context.Context, from author, walks []*walk, r *Results) DMARC {
 	switch {
 	case from.more:
-		return DMARC{Result: PermError, Domain: from.domains[0], Disposition: "reject", Reason: "From names too many domains"}
+		d := DMARC{Result: PermError, Disposition: "reject", Reason: "From names too many domains"}
+		if len(from.domains) > 0 {
+			d.Domain = from.domains[0]
+		}
+		return d
 	case len(walks) == 0:
 		return DMARC{Result: PermError, Disposition: "none", Reason: "From has no domain"}
 	}

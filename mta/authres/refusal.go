@@ -12,7 +12,7 @@ func (r *Results) Refusal() (code int, enhanced, text string, refuse bool) {
 		return 0, "", "", false
 	}
 	if d.Result == PermError {
-		return 550, "5.7.26", "medan From menamakan terlalu banyak domain / the field From names too many domains", true
+		return 550, "5.7.26", "medan From menamakan terlalu banyak alamat / the field From names too many addresses", true
 	}
 	return 550, "5.7.26", fmt.Sprintf("ditolak atas kehendak domain %[1]s (DMARC): SPF dan DKIM tidak mengesahkannya"+
 		" / the domain %[1]s asks to reject this (DMARC): neither SPF nor DKIM confirms it", cut(d.Domain)), true
