@@ -13,23 +13,38 @@ import (
 	"sampul/store"
 )
 
-// clientTLS lets clients show a certificate: one that is shown must be good, none is
-// good too.
-func clientTLS(c *tls.Config, cas *x509.CertPool) *tls.Config {
+// clientTLS lets clients show a certificate. One that is shown to submission or LMTP must
+// be good, none is good too. On MX any will do: servers of the world show one that their
+// own authority gave them, and would not deliver, or deliver in clear.
+func clientTLS(c *tls.Config, kind Kind, cas *x509.CertPool) *tls.Config {
 	if c == nil || cas == nil {
 		return c
 	}
 	c = c.Clone()
 	c.ClientAuth, c.ClientCAs = tls.VerifyClientCertIfGiven, cas
+	if kind == MX {
+		c.ClientAuth = tls.RequestClientCert
+	}
 	return c
 }
 
-// certificate is the client's, verified; nil without one.
-func (s *session) certificate() *x509.Certificate {
-	if s.tls == nil || len(s.tls.VerifiedChains) == 0 {
+// verified is the client's certificate when it is good; nil without one.
+func (s *session) verified() *x509.Certificate {
+	certs := s.tls.PeerCertificates
+	if len(certs) == 0 || s.srv.cfg.ClientCAs == nil {
 		return nil
 	}
-	return s.tls.VerifiedChains[0][0]
+	between := x509.NewCertPool()
+	for _, c := range certs[1:] {
+		between.AddCert(c)
+	}
+	_, err := certs[0].Verify(x509.VerifyOptions{Roots: s.srv.cfg.ClientCAs, Intermediates: between,
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	if err != nil {
+		s.log.Info("client certificate does not count", "remote", s.ip, "sha256", fingerprint(certs[0]), "err", err)
+		return nil
+	}
+	return certs[0]
 }
 
 // fingerprint names a certificate for logs.
@@ -58,7 +73,7 @@ func certificateNote(c *x509.Certificate) string {
 
 // external says whether AUTH EXTERNAL can be used (RFC 4422 appendix A).
 func (s *session) external() bool {
-	c := s.certificate()
+	c := s.cert
 	return c != nil && len(c.EmailAddresses) > 0 && s.srv.deps.CertAccount != nil
 }
 
@@ -85,7 +100,7 @@ func (s *session) authExternal(ctx context.Context, initial string, given bool) 
 	if err != nil || len(asked) > sasl.MaxResponse {
 		return errBase64
 	}
-	for _, address := range s.certificate().EmailAddresses {
+	for _, address := range s.cert.EmailAddresses {
 		if len(asked) > 0 && !strings.EqualFold(string(asked), address) {
 			continue
 		}
@@ -97,7 +112,7 @@ func (s *session) authExternal(ctx context.Context, initial string, given bool) 
 			return s.loggedIn(a, "EXTERNAL")
 		}
 	}
-	s.log.Warn("login failed", "mech", "EXTERNAL", "remote", s.ip, "certificate", fingerprint(s.certificate()))
+	s.log.Warn("login failed", "mech", "EXTERNAL", "remote", s.ip, "certificate", fingerprint(s.cert))
 	return errLogin
 }
 

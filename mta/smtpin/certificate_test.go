@@ -133,3 +133,24 @@ func TestHeldAccountsDoNotLogInWithCertificates(t *testing.T) {
 	c.ask("AUTH EXTERNAL =", "535 5.7.8 this account is held")
 	c.ask("MAIL FROM:<pegawai1@agensi-a.test>", "530")
 }
+
+// Servers of the world show certificates of authorities that are not ours, and deliver.
+func TestStrangersCertificatesOnMX(t *testing.T) {
+	ca := newAuthority(t)
+	for name, tt := range map[string]struct {
+		by    *authority
+		noted bool
+	}{"ours": {ca, true}, "another's": {newAuthority(t), false}} {
+		f := &fake{}
+		addr, _ := startWith(t, Config{Kind: MX, ClientCAs: ca.pool}, Deps{Store: f})
+		c := startTLS(t, addr, tt.by.client("mx.luar.test"))
+		c.ask("EHLO luar.test", "250")
+		c.ask("MAIL FROM:<a@luar.test>", "250")
+		c.ask("RCPT TO:<pegawai1@agensi-a.test>", "250")
+		c.ask("DATA", "354")
+		c.ask("Subject: a\r\n\r\n.", "250")
+		if got := string(f.last(t).env.Prefix); strings.Contains(got, "(client certificate ") != tt.noted {
+			t.Errorf("%s: the prefix is %q", name, got)
+		}
+	}
+}

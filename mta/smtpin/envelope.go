@@ -51,7 +51,7 @@ func (s *session) receivedField(now time.Time) []byte {
 	if s.tls != nil {
 		b = fmt.Appendf(b, " (%s %s)", tls.VersionName(s.tls.Version), tls.CipherSuiteName(s.tls.CipherSuite))
 	}
-	if c := s.certificate(); c != nil {
+	if c := s.cert; c != nil {
 		b = fmt.Appendf(b, "\r\n\t%s", certificateNote(c))
 	}
 	b = fmt.Appendf(b, "\r\n\tid %s", s.tx.id)

@@ -163,7 +163,7 @@ func New(cfg Config, deps Deps) *Server {
 	if deps.Replied == nil {
 		deps.Replied = func(Kind, int, string) {}
 	}
-	cfg.TLS = clientTLS(cfg.TLS, cfg.ClientCAs)
+	cfg.TLS = clientTLS(cfg.TLS, cfg.Kind, cfg.ClientCAs)
 	s := &Server{cfg: cfg, deps: deps, sessions: map[*session]struct{}{}}
 	if deps.Defence != nil {
 		s.hooks = append(s.hooks, deps.Defence.Hooks())

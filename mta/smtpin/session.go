@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -52,6 +53,7 @@ type session struct {
 	helo     string
 	esmtp    bool
 	tls      *tls.ConnectionState
+	cert     *x509.Certificate // of the client, verified
 	account  *store.Account
 	mech     string
 	tx       *transaction
@@ -297,7 +299,8 @@ func (s *session) handshake(ctx context.Context) bool {
 	}
 	state := conn.ConnectionState()
 	s.tls = &state
-	if c := s.certificate(); c != nil {
+	s.cert = s.verified()
+	if c := s.cert; c != nil {
 		s.log.Info("client certificate", "remote", s.ip, "subject", c.Subject.String(), "sha256", fingerprint(c))
 	}
 	s.wrap(conn)
