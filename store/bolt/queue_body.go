@@ -12,7 +12,7 @@ import (
 const (
 	cachedBody   = 64 << 10 // a longer one is read from the journal
 	cachedOctets = 32 << 20
-	cachedAge    = 5 * time.Second // from then on a body may make room for another
+	cachedAge    = 5 * time.Second // an older body goes when the next one comes
 )
 
 // bodyCache holds bodies of messages that were just accepted: most are sent on within
@@ -36,18 +36,18 @@ func (c *bodyCache) init() { c.by = make(map[string][]byte) }
 func (c *bodyCache) put(id string, b []byte, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.octets+len(b) > cachedOctets {
-		if len(c.line) == 0 {
-			return
-		}
+	for len(c.line) > 0 {
 		first := c.line[0]
 		if old, ok := c.by[first.id]; ok {
 			if now.Sub(first.at) < cachedAge {
-				return
+				break
 			}
 			c.remove(first.id, old)
 		}
 		c.line = c.line[1:]
+	}
+	if c.octets+len(b) > cachedOctets {
+		return
 	}
 	if c.by[id] == nil {
 		c.by[id] = b

@@ -252,8 +252,8 @@ func TestQueueBodiesBounded(t *testing.T) {
 		t.Fatalf("%d octets", c.octets)
 	}
 	c.put("later", make([]byte, cachedBody), now.Add(2*cachedAge))
-	if c.octets != cachedOctets || c.get("0") != nil || c.get("later") == nil {
-		t.Fatal("an old body did not make room")
+	if c.octets != cachedBody || c.get("0") != nil || c.get("later") == nil {
+		t.Fatal("old bodies did not make room")
 	}
 	for i := range n {
 		c.drop(fmt.Sprint(i))
@@ -322,5 +322,27 @@ func TestQueueIsBounded(t *testing.T) {
 	}
 	if rows := e.queued.len(); rows != accepted {
 		t.Fatalf("%d entries of %d", rows, accepted)
+	}
+}
+
+// Bodies that were not sent on soon leave the memory with the next message; a full one
+// takes no more, and what was sent on makes room.
+func TestBodiesLeaveMemory(t *testing.T) {
+	var c bodyCache
+	c.init()
+	now := time.Unix(1_800_000_000, 0)
+	big := make([]byte, cachedOctets/2)
+	c.put("a", big, now)
+	c.put("b", big, now)
+	if c.put("c", big[:1], now); c.get("a") == nil || c.get("b") == nil || c.get("c") != nil {
+		t.Fatal("a full memory took one more, or lost one")
+	}
+	c.drop("a")
+	if c.put("d", big[:2], now.Add(time.Second)); c.get("d") == nil || c.octets != len(big)+2 {
+		t.Fatalf("no room after one was sent on: %d octets", c.octets)
+	}
+	c.put("e", big[:3], now.Add(cachedAge))
+	if c.get("b") != nil || c.get("d") == nil || c.get("e") == nil || c.octets != 5 || len(c.line) != 2 {
+		t.Fatalf("an old body is kept, or a young one gone: %d octets in %d lines", c.octets, len(c.line))
 	}
 }
