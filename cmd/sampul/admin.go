@@ -58,11 +58,11 @@ func adminHandler(st store.Store, cfg *config.Config) http.Handler {
 		}
 		w.Header().Set("Content-Type", "application/x-ndjson")
 		err = do(context.WithValue(r.Context(), machineKey{}, cfg), st, args, func(v any) error {
-			b, err := json.Marshal(v)
-			if err != nil {
+			var b bytes.Buffer
+			if err := writeLine(&b, v); err != nil { // not json.Marshal: people read <a@b.test> in what is printed
 				return err
 			}
-			return writeLine(w, line{Item: b})
+			return writeLine(w, line{Item: b.Bytes()})
 		})
 		if err != nil {
 			f := classify(err)
