@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sampul/mta/route"
 	"sampul/mta/smtpout"
 )
 
@@ -44,6 +45,30 @@ func TestTogetherAgain(t *testing.T) {
 		}
 		if got := strings.Join(events, " "); got != strings.TrimSpace(strings.Repeat("tried deferred ", 5)+"tried delivered") {
 			t.Errorf("events: %s", got)
+		}
+	})
+}
+
+// What the queue files in a mailbox here is told, logged and traced, though the queue has
+// no more of it by then.
+func TestFiledIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(Options{})
+		g.router.set("a@agensi-b.test", route.Hop{Kind: route.ToMailbox, Account: 7})
+		g.Start()
+		defer g.stop(t)
+		e := letter("Q1", "a@agensi-b.test")
+		e.Recipients[0].Notify = "SUCCESS"
+		g.q.add(e, body)
+		synctest.Wait()
+		if n := len(g.traced.events); !slices.Equal(g.q.filed, []string{"Q1 a@agensi-b.test 7"}) || n == 0 || g.traced.events[n-1].Event != "filed" {
+			t.Errorf("filed %q, trace %+v", g.q.filed, g.traced.events)
+		}
+		if !strings.Contains(g.logged.String(), "msg=filed id=Q1 to=a@agensi-b.test") {
+			t.Errorf("the log does not tell it:\n%s", g.logged)
+		}
+		if got := g.said.list(); !slices.Contains(got, "delivered Q1 a@agensi-b.test ") {
+			t.Errorf("told %q", got)
 		}
 	})
 }

@@ -83,7 +83,7 @@ func (r *Runner) stillOurs(j *job, list []settled) []settled {
 	defer r.mu.Unlock()
 	return slices.DeleteFunc(list, func(s settled) bool {
 		c := &j.e.rcpts[s.i]
-		return c.job != j && !(c.state != done && s.event == "delivered")
+		return c.job != j && !s.filed && !(c.state != done && s.event == "delivered")
 	})
 }
 
