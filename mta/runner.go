@@ -241,6 +241,33 @@ func (r *Runner) Trying() map[string][]string {
 	return out
 }
 
+// A Backlog is why transactions with a destination wait that are due.
+type Backlog struct {
+	Waiting int            // transactions
+	Until   time.Time      // no attempt before, zero while the destination answers
+	Last    smtpout.Result // what it came to last, when Until is set
+}
+
+// Backlogs are those there are at this moment, by the domain of recipients; of domains that
+// share a host, by one of them.
+func (r *Runner) Backlogs() map[string]Backlog {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make(map[string]Backlog)
+	for _, d := range r.dests {
+		n := d.backlog()
+		if n == 0 || !d.key.away {
+			continue
+		}
+		b := Backlog{Waiting: n}
+		if d.retryAt != 0 {
+			b.Until, b.Last = time.UnixMilli(d.retryAt), d.last
+		}
+		out[d.hop.Domain] = b
+	}
+	return out
+}
+
 // Numbers are gauges.
 type Numbers struct {
 	Messages     int // that are not over

@@ -40,6 +40,9 @@ func TestDeadDestination(t *testing.T) {
 		defer g.stop(t)
 		time.Sleep(31 * time.Second)
 		before := time.Now()
+		if b := g.Backlogs()["mati.test"]; b.Waiting < n-20 || !b.Until.After(before) || b.Last.Text != "connection refused" {
+			t.Errorf("why the rest waits: %+v", b)
+		}
 		for i := range 100 {
 			g.q.add(letter(fmt.Sprint("H", i), "a@hidup.test"), body)
 		}

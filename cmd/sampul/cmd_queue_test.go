@@ -12,6 +12,8 @@ import (
 
 	"sampul/internal/gate"
 	"sampul/internal/message"
+	"sampul/mta"
+	"sampul/mta/smtpout"
 	"sampul/store"
 	"sampul/store/bolt"
 )
@@ -256,24 +258,35 @@ func TestQuarantineByCommand(t *testing.T) {
 	}
 }
 
-type liveTrying struct {
+type liveQueue struct {
 	liveSuite
-	now map[string][]string
+	trying   map[string][]string
+	backlogs map[string]mta.Backlog
 }
 
-func (l liveTrying) Trying() map[string][]string { return l.now }
+func (l liveQueue) Trying() map[string][]string      { return l.trying }
+func (l liveQueue) Backlogs() map[string]mta.Backlog { return l.backlogs }
 
 // What is being delivered at this moment is shown as that, not as waiting without an attempt.
 func TestQueueShowsWhatIsTried(t *testing.T) {
-	ctx := withLive(context.Background(), liveTrying{now: map[string][]string{"Q1": {"a@jauh.test"}}})
+	at := time.Now()
+	ctx := withLive(context.Background(), liveQueue{trying: map[string][]string{"Q1": {"a@jauh.test"}}, backlogs: map[string]mta.Backlog{
+		"sibuk.test": {Waiting: 9},
+		"mati.test":  {Waiting: 9, Until: at.Add(time.Hour), Last: smtpout.Result{Code: 451, Enhanced: "4.4.1", Text: "connection refused", Remote: "mx.mati.test[192.0.2.1]:25"}},
+	}})
 	q := store.QueueEntry{ID: "Q1", State: store.Waiting, Recipients: []store.QueueRecipient{
-		{Address: "a@jauh.test", State: store.Waiting}, {Address: "b@jauh.test", State: store.Waiting}}}
-	l := lineOf(&q, trying(ctx)[q.ID])
+		{Address: "a@jauh.test", State: store.Waiting}, {Address: "b@jauh.test", State: store.Waiting},
+		{Address: "c@sibuk.test", State: store.Waiting}, {Address: "d@mati.test", State: store.Waiting},
+		{Address: "e@mati.test", State: store.Waiting, Code: 450, Text: "grey"}}}
+	l := lineOf(&q, now(ctx))
 	if l.State != "active" || l.Recipients[0].State != "active" || l.Recipients[1].State != store.Waiting {
 		t.Errorf("%+v", l)
 	}
-	for i, want := range []string{"being tried now", "due now; not tried yet"} {
-		if got := l.Recipients[i].story("", time.Now()); got != want {
+	for i, want := range []string{"being tried now", "due now; not tried yet",
+		"due now; not tried yet; waits for its turn: 9 transactions wait for connections to this destination",
+		"next try " + at.Add(time.Hour).Local().Format("2006-01-02 15:04:05") + " (in 60 min); not tried yet; mx.mati.test[192.0.2.1]:25: 451 4.4.1 connection refused",
+		"due now; not tried yet; 450 grey"} {
+		if got := l.Recipients[i].story("", at); got != want {
 			t.Errorf("recipient %d: %q, want %q", i, got, want)
 		}
 	}

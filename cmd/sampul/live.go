@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sampul/internal/guard"
+	"sampul/mta"
 	"sampul/mta/tlsrpt"
 )
 
@@ -17,6 +18,7 @@ type liveSuite interface {
 	Bans() []guard.Ban
 	Unban(n netip.Prefix) int
 	Trying() map[string][]string // queue IDs and recipients that are being delivered at this moment
+	Backlogs() map[string]mta.Backlog
 }
 
 type liveKey struct{}

@@ -399,6 +399,9 @@ func (s *suite) Bans() []guard.Ban { return append(s.mail.defence.Bans(), s.guar
 // Trying is what is being delivered at this moment.
 func (s *suite) Trying() map[string][]string { return s.mail.runner.Trying() }
 
+// Backlogs are why what is due waits, by domain.
+func (s *suite) Backlogs() map[string]mta.Backlog { return s.mail.runner.Backlogs() }
+
 // Unban lets a network in again.
 func (s *suite) Unban(n netip.Prefix) int { return s.mail.defence.Unban(n) + s.guard.Lift(n) }
 

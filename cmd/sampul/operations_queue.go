@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"sampul/mta"
 	"sampul/store"
 )
 
@@ -51,13 +52,43 @@ type queueRecipient struct {
 // active is the state of what is being delivered at this moment.
 const active = "active"
 
-// lineOf shows an entry; trying are those of its recipients that are being delivered to.
-func lineOf(q *store.QueueEntry, trying []string) queueLine {
+// A moment is what the running suite knows that its store does not.
+type moment struct {
+	trying   map[string][]string // recipients that are being delivered to, by queue ID
+	backlogs map[string]mta.Backlog
+}
+
+// now is the moment, empty while no suite runs.
+func now(ctx context.Context) moment {
+	if l := live(ctx); l != nil {
+		return moment{l.Trying(), l.Backlogs()}
+	}
+	return moment{}
+}
+
+// explain says why a recipient that is due waits, where nothing is recorded yet.
+func (m moment) explain(r *store.QueueRecipient) {
+	if r.State != store.Waiting || r.Text != "" || r.Code != 0 {
+		return
+	}
+	b, ok := m.backlogs[r.Address[strings.LastIndexByte(r.Address, '@')+1:]]
+	switch {
+	case !ok:
+	case b.Until.IsZero():
+		r.Text = fmt.Sprintf("waits for its turn: %d transactions wait for connections to this destination", b.Waiting)
+	default:
+		r.NextTry, r.Remote, r.Code, r.Enhanced, r.Text, r.TLS = b.Until, b.Last.Remote, b.Last.Code, b.Last.Enhanced, b.Last.Text, b.Last.TLS
+	}
+}
+
+// lineOf shows an entry at a moment.
+func lineOf(q *store.QueueEntry, m moment) queueLine {
 	l := queueLine{q.ID, q.From, q.Lane, q.Created, q.Size, q.State, q.Why, q.Agency, make([]queueRecipient, 0, len(q.Recipients))}
 	for _, r := range q.Recipients {
-		if slices.Contains(trying, r.Address) {
+		if slices.Contains(m.trying[q.ID], r.Address) {
 			r.State, l.State = active, active
 		}
+		m.explain(&r)
 		l.Recipients = append(l.Recipients, queueRecipient{r.Address, r.State, r.NextTry, r.Attempts, r.Remote, r.Code, r.Enhanced,
 			r.Text, r.TLS, r.Delayed})
 	}
@@ -100,7 +131,7 @@ var queueOperations = map[string]operation{
 		if len(list) == 0 {
 			return fmt.Errorf("queue ID %s: %w; `sampul trace %[1]s` tells what became of it", a.ID, store.ErrNotFound)
 		}
-		return emit(lineOf(&list[0], trying(ctx)[a.ID]))
+		return emit(lineOf(&list[0], now(ctx)))
 	}),
 	"queue.hold": op(func(ctx context.Context, st store.Store, a queueVerbArgs, emit func(any) error) error {
 		if strings.TrimSpace(a.Why) == "" {
@@ -142,25 +173,17 @@ var queueOperations = map[string]operation{
 	}),
 }
 
-// trying is what the running suite delivers at this moment, nothing while none runs.
-func trying(ctx context.Context) map[string][]string {
-	if l := live(ctx); l != nil {
-		return l.Trying()
-	}
-	return nil
-}
-
 // queueList gives the queue page by page, so that its length costs no memory.
 func queueList(ctx context.Context, st store.Store, f store.QueueFilter, emit func(any) error) error {
 	const page = 1000
 	for after := ""; ; {
-		now := trying(ctx)
+		m := now(ctx)
 		entries, err := st.QueueList(ctx, store.System, f, after, page)
 		if err != nil {
 			return err
 		}
 		for i := range entries {
-			if err := emit(lineOf(&entries[i], now[entries[i].ID])); err != nil {
+			if err := emit(lineOf(&entries[i], m)); err != nil {
 				return err
 			}
 			after = entries[i].ID
