@@ -34,12 +34,14 @@ var (
 )
 
 const (
-	wait     = 4 * time.Second // for one try
-	tries    = 2
-	maxTTL   = time.Hour
-	minTTL   = time.Second
-	badTTL   = 5 * time.Second // how long a failure is remembered: a storm must not become ours
-	maxNames = 20000
+	wait   = 4 * time.Second // for one try
+	tries  = 2
+	maxTTL = time.Hour
+	minTTL = time.Second
+	badTTL = 5 * time.Second // how long a failure is remembered: a storm must not become ours
+
+	maxNames  = 20000    // in the cache
+	maxOctets = 32 << 20 // of answers there: one may have 64 KiB, and strangers choose what is asked
 )
 
 // An MX is one mail exchanger.
@@ -71,6 +73,7 @@ type Resolver struct {
 	one   singleflight.Group
 	mu    sync.Mutex
 	cache map[question]*answer
+	size  int // of all answers in cache
 }
 
 type question struct {
@@ -83,6 +86,7 @@ type answer struct {
 	info  Info
 	err   error
 	until time.Time
+	size  int // octets of the message it came in
 }
 
 // New makes a resolver that asks server, HOST:PORT.
@@ -315,15 +319,25 @@ func (r *Resolver) cached(q question) *answer {
 func (r *Resolver) keep(q question, a *answer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.cache) >= maxNames {
+	if old := r.cache[q]; old != nil {
+		r.drop(q, old)
+	}
+	if len(r.cache) >= maxNames || r.size+a.size > maxOctets {
 		now := r.clock()
 		for k, old := range r.cache {
-			if !now.Before(old.until) || len(r.cache) > maxNames*9/10 {
-				delete(r.cache, k)
+			if !now.Before(old.until) || len(r.cache) > maxNames*9/10 || r.size > maxOctets*9/10 {
+				r.drop(k, old)
 			}
 		}
 	}
 	r.cache[q] = a
+	r.size += a.size
+}
+
+// drop holds r.mu.
+func (r *Resolver) drop(q question, a *answer) {
+	delete(r.cache, q)
+	r.size -= a.size
 }
 
 // Forget empties the cache.
@@ -331,6 +345,7 @@ func (r *Resolver) Forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	clear(r.cache)
+	r.size = 0
 }
 
 var errSilent = errors.New("the resolver had no answer in time")
@@ -367,7 +382,7 @@ func (r *Resolver) fault(err error) *answer {
 
 // read takes the records asked for, at the end of the CNAMEs.
 func (r *Resolver) read(q question, res *dns.Msg) *answer {
-	a := &answer{info: Info{Secure: res.AuthenticatedData && r.secure, Name: q.name, TTL: maxTTL}}
+	a := &answer{info: Info{Secure: res.AuthenticatedData && r.secure, Name: q.name, TTL: maxTTL}, size: res.Len()}
 	for range 12 {
 		next := ""
 		for _, rr := range res.Answer {
