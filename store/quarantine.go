@@ -11,8 +11,8 @@ import (
 type Quarantined struct {
 	ID         string    `json:"id"` // queue ID
 	Time       time.Time `json:"time"`
-	Until      time.Time `json:"until"` // it is removed then
-	Agency     string    `json:"agency"`
+	Until      time.Time `json:"until"`  // it is removed then
+	Agency     string    `json:"agency"` // whose administrators decide; "" the operator alone
 	From       string    `json:"from"`
 	Recipients []string  `json:"recipients"`
 	MessageID  string    `json:"message_id,omitempty"`

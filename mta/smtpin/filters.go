@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"io"
 	"slices"
-	"time"
 
 	"sampul/internal/gate"
 	"sampul/internal/message"
@@ -24,9 +23,6 @@ type Filters interface {
 type Quarantine interface {
 	Quarantine(ctx context.Context, q store.Quarantined, e *store.Envelope, b store.Body, passed gate.Passed) error
 }
-
-// inQuarantine is how long a message waits there.
-const inQuarantine = 14 * 24 * time.Hour
 
 // filter asks the filters and does what they say. The reply is not nil when the message
 // has found its end with them.
@@ -231,7 +227,7 @@ func (d *delivery) quarantine(ctx context.Context, out *filter.Outcome) (*Reply,
 		return nil, err
 	}
 	q := store.Quarantined{
-		ID: s.tx.id, Time: d.now, Until: d.now.Add(inQuarantine), Agency: d.filterMail().Agency,
+		ID: s.tx.id, Time: d.now, Until: d.now.AddDate(0, 0, store.QuarantineDays), Agency: s.decides(),
 		From: s.tx.args.from, Recipients: s.tx.given, MessageID: s.tx.msgID, Size: d.body.Size(),
 		Filter: out.Filter, Reason: out.Reason,
 	}
@@ -241,4 +237,24 @@ func (d *delivery) quarantine(ctx context.Context, out *filter.Outcome) (*Reply,
 	s.log.Info("quarantined", "id", s.tx.id, "from", s.tx.args.from, "filter", out.Filter, "reason", out.Reason)
 	s.note("quarantined", nil)
 	return reply(250, "2.0.0", "queued as "+s.tx.id), nil
+}
+
+// decides is the agency whose administrators see a message in quarantine and let it out:
+// the sender's, else that of all recipients. A message to officers of several agencies is
+// nobody's ("") but the operator's: it goes to all of them or to none, and no agency hears
+// who else has it.
+func (s *session) decides() (agency string) {
+	if s.account != nil {
+		return s.account.Agency
+	}
+	for i := range s.tx.rcpts {
+		switch a := s.tx.rcpts[i].Agency; {
+		case a == "" || a == agency:
+		case agency != "":
+			return ""
+		default:
+			agency = a
+		}
+	}
+	return agency
 }

@@ -341,11 +341,37 @@ func TestQuarantine(t *testing.T) {
 		t.Fatalf("accepted %d, in quarantine %d", len(f.got), len(n.held))
 	}
 	q := n.held[0]
-	if q.Filter != "opendkim" || q.Reason != "odd" || q.Agency != "agensi-a" || q.Until.Sub(q.Time) != inQuarantine || n.body != "Subject: a\r\nX-Odd: yes\r\n\r\nisi\r\n" {
+	if q.Filter != "opendkim" || q.Reason != "odd" || q.Agency != "agensi-a" || !q.Until.Equal(q.Time.AddDate(0, 0, store.QuarantineDays)) || n.body != "Subject: a\r\nX-Odd: yes\r\n\r\nisi\r\n" {
 		t.Errorf("%+v with %q", q, n.body)
 	}
 	addr, _ = startWith(t, Config{Kind: MX}, Deps{Store: f, Filters: c})
 	must(t, send(t, addr, "Subject: a\r\n\r\nisi\r\n"), "\r\n550 5.7.1 ")
+}
+
+// twoAgencies knows every address of the test agencies.
+type twoAgencies struct{}
+
+func (twoAgencies) Rcpt(_ context.Context, r route.Request) (*route.Decision, error) {
+	_, domain := splitAddress(r.Address)
+	agency := strings.TrimSuffix(domain, ".test")
+	return &route.Decision{Agency: agency, Recipients: []store.Recipient{{Path: r.Address, Agency: agency}}}, nil
+}
+
+// Who may see and release a message in quarantine: an agency whose officers alone it is for.
+func TestQuarantineOfSeveralAgencies(t *testing.T) {
+	for _, tt := range []struct{ more, want string }{
+		{"RCPT TO:<pegawai2@agensi-a.test>\r\n", "agensi-a"},
+		{"RCPT TO:<pegawai1@agensi-b.test>\r\n", ""},
+		{"RCPT TO:<pegawai1@agensi-b.test>\r\nRCPT TO:<pegawai3@agensi-a.test>\r\n", ""},
+	} {
+		n := &notes{}
+		c := &chain{out: func() *filter.Outcome { return &filter.Outcome{Action: filter.Quarantine, Filter: "rspamd"} }}
+		addr, _ := startWith(t, Config{Kind: MX}, Deps{Store: &fake{}, Router: twoAgencies{}, Filters: c, Quarantine: n})
+		must(t, exchange(t, addr, open+tt.more+"DATA\r\nSubject: a\r\n\r\nisi\r\n.\r\nQUIT\r\n"), "queued as")
+		if len(n.held) != 1 || n.held[0].Agency != tt.want {
+			t.Errorf("with %q: %+v, want it to be of %q", tt.more, n.held, tt.want)
+		}
+	}
 }
 
 func TestHooksInOrder(t *testing.T) {
