@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"mime"
 	"strings"
+	"sync"
 	"time"
 
 	"sampul/internal/gate"
@@ -51,7 +52,10 @@ type PosterDeps struct {
 
 // Poster writes the suite's own mail: reports to senders, notices to administrators. All
 // of it has a null reverse-path, and what has one never makes more of it.
-type Poster struct{ deps PosterDeps }
+type Poster struct {
+	deps      PosterDeps
+	releasing sync.Mutex // one release at a time: two of one message would deliver it twice
+}
 
 // NewPoster makes a poster.
 func NewPoster(deps PosterDeps) *Poster {
@@ -61,7 +65,7 @@ func NewPoster(deps PosterDeps) *Poster {
 	if deps.Clock == nil {
 		deps.Clock = time.Now
 	}
-	return &Poster{deps}
+	return &Poster{deps: deps}
 }
 
 // errNotPassed says that policy refused a notice.

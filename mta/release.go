@@ -25,6 +25,8 @@ type QuarantineStore interface {
 // asked again, since one of them is who kept it. After a crash between the two it is in
 // both places.
 func (p *Poster) Release(ctx context.Context, by store.Actor, from QuarantineStore, id string) error {
+	p.releasing.Lock()
+	defer p.releasing.Unlock()
 	env, stored, err := from.OpenQuarantined(ctx, by, id)
 	if err != nil {
 		return err
