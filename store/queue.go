@@ -21,7 +21,7 @@ type QueueEntry struct {
 	State      string           `json:"state"`            // held when every recipient is, else waiting; the runner may show active
 	Why        string           `json:"why,omitempty"`    // of a hold
 	Sender     AccountID        `json:"-"`                // authenticated account, 0 for none
-	Agency     string           `json:"agency,omitempty"` // of the sender, or of the domain that forwards
+	Agency     string           `json:"agency,omitempty"` // of the sender, or else of all recipients; "" when they are of several
 	Recipients []QueueRecipient `json:"recipients"`
 	Body       BodyID           `json:"-"`
 }

@@ -72,7 +72,7 @@ func queueEntry(a *accepted, agency string) *entry {
 				size: int64(len(env.Prefix)) + a.ref.Size, sender: env.Sender, ref: a.ref, accept: a,
 				rcpts: make([]waiting, 0, len(env.Recipients)-i)}
 			if agency == "" {
-				agency = r.Agency
+				agency = agencyOf(env.Recipients[i:])
 			}
 			q.agency = share(agency)
 		}
@@ -81,6 +81,21 @@ func queueEntry(a *accepted, agency string) *entry {
 		}
 	}
 	return q
+}
+
+// agencyOf is the one agency that mail from outside is for. When it is for several, none
+// may stop or drop it for the others, or see whom it is for: it is the operator's.
+func agencyOf(rcpts []store.Recipient) (agency string) {
+	for i := range rcpts {
+		switch a := rcpts[i].Agency; {
+		case rcpts[i].Account != 0 || a == "" || a == agency:
+		case agency != "":
+			return ""
+		default:
+			agency = a
+		}
+	}
+	return agency
 }
 
 func (q *entry) find(address string) int {

@@ -392,4 +392,23 @@ func queueOfAgency(t *testing.T, r *rig) {
 			t.Fatalf("%+v may hold: %v", by, err)
 		}
 	}
+
+	// From outside, on its way to servers of agencies: one agency's is its own, what is for
+	// several nobody drops for the others.
+	for id, agencies := range map[string][2]string{"Q2": {"agensi-b", "agensi-b"}, "Q3": {"agensi-a", "agensi-b"}, "Q4": {"agensi-b", "agensi-a"}} {
+		l := write("masuk")
+		e := r.envelope(store.Recipient{Path: "a@jauh.test", Agency: agencies[0]}, store.Recipient{Path: "b@jauh.test", Agency: agencies[1]})
+		e.QueueID = id
+		r.ok(r.Accept(ctx, e, l.body(), l.index, l.passed))
+	}
+	for range 2 {
+		if n, err := r.QueueHold(ctx, admin, store.QueueFilter{IDs: []string{"Q3", "Q4"}}, "x"); n != 0 || err != nil {
+			t.Fatalf("the administrator held %d, %v", n, err)
+		}
+		list, err = r.QueueList(ctx, admin, store.QueueFilter{}, "", 10)
+		if r.ok(err); len(list) != 1 || list[0].ID != "Q2" {
+			t.Fatalf("the administrator sees %+v", list)
+		}
+		r.restart()
+	}
 }
