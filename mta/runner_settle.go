@@ -180,7 +180,8 @@ func (r *Runner) tellLog(j *job, env *store.Envelope, list []settled) {
 	r.trace(j.e, list)
 }
 
-// trace notes one event for all recipients of whom the same was said.
+// trace notes one event for all recipients of one agency of whom the same was said: an
+// agency does not hear who else was written to.
 func (r *Runner) trace(e *entry, list []settled) {
 	if r.deps.Trace == nil {
 		return
@@ -191,7 +192,7 @@ func (r *Runner) trace(e *entry, list []settled) {
 			continue
 		}
 		same := func(o *settled) bool {
-			return o.event == s.event && o.out.Code == s.out.Code && o.out.Text == s.out.Text && o.out.Remote == s.out.Remote
+			return o.event == s.event && o.rc.Agency == s.rc.Agency && o.out.Code == s.out.Code && o.out.Text == s.out.Text && o.out.Remote == s.out.Remote
 		}
 		if slices.ContainsFunc(list[:i], func(o settled) bool { return same(&o) }) {
 			continue
@@ -200,10 +201,10 @@ func (r *Runner) trace(e *entry, list []settled) {
 		for k := i; k < len(list); k++ {
 			if o := &list[k]; same(o) {
 				ev.To = append(ev.To, o.out.Recipient)
-				if a := o.rc.Agency; a != "" && !slices.Contains(ev.Agencies, a) {
-					ev.Agencies = append(ev.Agencies, a)
-				}
 			}
+		}
+		if a := s.rc.Agency; a != "" {
+			ev.Agencies = []string{a}
 		}
 		for k := range s.before {
 			b := &s.before[k]

@@ -88,6 +88,33 @@ func TestTransactions(t *testing.T) {
 	}
 }
 
+// Each agency's administrators hear of their own recipients alone.
+func TestTraceByAgency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(Options{})
+		e := letter("Q1", "a@agensi-a.test", "b@agensi-b.test", "c@agensi-a.test")
+		for i, agency := range []string{"agensi-a", "agensi-b", "agensi-a"} {
+			e.Recipients[i].Agency = agency
+			g.router.set(domainOf(e.Recipients[i].Path), route.Hop{Kind: route.ToHost, Host: "10.0.0.1:25"})
+		}
+		g.q.add(e, body)
+		g.q.msgs["Q1"].entry.Agency = "" // it came from outside, for several
+		g.Start()
+		defer g.stop(t)
+		synctest.Wait()
+		told := map[string][]string{}
+		for _, e := range g.traced.events {
+			for _, a := range e.Agencies {
+				told[a] = append(told[a], e.To...)
+			}
+		}
+		if a, b := told["agensi-a"], told["agensi-b"]; !slices.Equal(a, []string{"a@agensi-a.test", "c@agensi-a.test"}) ||
+			!slices.Equal(b, []string{"b@agensi-b.test"}) || len(g.out.list()) != 1 {
+			t.Errorf("told %q, sent %q", told, g.out.list())
+		}
+	})
+}
+
 // A recipient that is refused for a while is tried by the schedule until it expires; then
 // its sender is told, once, before the outcome is recorded.
 func TestScheduleAndExpiry(t *testing.T) {
