@@ -234,6 +234,9 @@ func (s *suite) holdAccount(ctx context.Context, id store.AccountID, why string)
 	if err != nil {
 		return err
 	}
+	if a.Held != "" {
+		return smtpin.ErrAlreadyHeld
+	}
 	if err := s.store.HoldAccount(ctx, store.System, a.Address, why); err != nil {
 		return err
 	}

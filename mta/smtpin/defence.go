@@ -79,8 +79,8 @@ type DefenceDeps struct {
 	Clock      func() time.Time
 	OurDomains func() []string
 	Officer    func(name string) bool // whether an officer of ours is called so
-	// HoldAccount holds an account whose mail passes its limits, and ends its sessions;
-	// Notify tells its administrator.
+	// HoldAccount holds an account whose mail passes its limits, and ends its sessions,
+	// or says [ErrAlreadyHeld]; Notify tells its administrator.
 	HoldAccount func(ctx context.Context, id store.AccountID, why string) error
 	Notify      func(ctx context.Context, a *store.Account, why string)
 }
@@ -290,7 +290,10 @@ func (d *Defence) body(_ context.Context, st *Stage) error {
 // end counts what is about to be accepted.
 func (d *Defence) end(ctx context.Context, st *Stage) error {
 	if st.s.account != nil {
-		return d.sent.message(ctx, st.s.account)
+		if err := d.sent.message(ctx, st.s.account); err != nil {
+			return err
+		}
+		return st.s.active(ctx) // another session may have had it held, and the count begun anew
 	}
 	if d.stranger(st.s) {
 		d.addr.messages.Add(guard.Address(st.IP), 1)

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -478,5 +479,33 @@ func TestOutgoingLimitsSlideAndSpareApplications(t *testing.T) {
 	}
 	if r := replyFor(err); r.Code != 450 || r.Err == nil {
 		t.Errorf("an account that cannot be held now hears %v", err)
+	}
+}
+
+// Many sessions of one account pass its limit at one time: it is held, and told, once.
+func TestAccountsAreHeldOnce(t *testing.T) {
+	x := &told{}
+	deps := x.deps(newClock())
+	deps.Log = logTo(io.Discard)
+	hold := deps.HoldAccount
+	deps.HoldAccount = func(ctx context.Context, id store.AccountID, why string) error {
+		if len(x.held) > 0 {
+			return ErrAlreadyHeld
+		}
+		return hold(ctx, id, why)
+	}
+	g := newOutgoing(Outgoing{Hour: 1}, deps)
+	var wg sync.WaitGroup
+	var refused atomic.Int32
+	for range 20 {
+		wg.Go(func() {
+			if err := g.cross(t.Context(), pegawai, "more than 1 message in an hour"); replyFor(err).Code == 550 {
+				refused.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if refused.Load() != 20 || len(x.held) != 1 || len(x.notified) != 1 {
+		t.Errorf("%d refused, held %q, told %q", refused.Load(), x.held, x.notified)
 	}
 }

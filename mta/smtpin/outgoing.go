@@ -2,6 +2,7 @@ package smtpin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"log/slog"
@@ -32,6 +33,8 @@ type outgoing struct {
 	seed maphash.Seed
 
 	hour, day, newHour, newDay *guard.Rates[store.AccountID]
+
+	holding sync.Mutex // one at a time is held, so that it happens once
 
 	mu    sync.Mutex
 	knows map[store.AccountID]*acquaintances
@@ -93,15 +96,27 @@ func (g *outgoing) message(ctx context.Context, a *store.Account) error {
 	return nil
 }
 
+// ErrAlreadyHeld is what HoldAccount says of an account that another session had held just
+// before: its administrators know.
+var ErrAlreadyHeld = errors.New("the account is held already")
+
 // cross holds the account. Where that cannot be done the client waits, and comes again.
 func (g *outgoing) cross(ctx context.Context, a *store.Account, why string) error {
-	g.log.Warn("account passes its limits", "account", a.Address, "why", why)
 	if g.deps.HoldAccount == nil {
+		g.log.Warn("account passes its limits", "account", a.Address, "why", why)
 		return reply(450, "4.7.1", "this account has sent too much: "+why)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
-	if err := g.deps.HoldAccount(ctx, a.ID, why); err != nil {
+	g.holding.Lock()
+	defer g.holding.Unlock()
+	held := reply(550, "5.7.1", "this account is held, ask your administrator: "+why)
+	err := g.deps.HoldAccount(ctx, a.ID, why)
+	if errors.Is(err, ErrAlreadyHeld) {
+		return held
+	}
+	g.log.Warn("account passes its limits", "account", a.Address, "why", why)
+	if err != nil {
 		return &Reply{450, "4.7.1", "this account has sent too much: " + why, err}
 	}
 	// Released, it begins anew: the administrator has looked.
@@ -112,7 +127,7 @@ func (g *outgoing) cross(ctx context.Context, a *store.Account, why string) erro
 	if g.deps.Notify != nil {
 		g.deps.Notify(ctx, a, why)
 	}
-	return reply(550, "5.7.1", "this account is held, ask your administrator: "+why)
+	return held
 }
 
 // isNew says whether the account has not written to the address lately, and notes it.
