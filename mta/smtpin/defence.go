@@ -290,10 +290,7 @@ func (d *Defence) body(_ context.Context, st *Stage) error {
 // end counts what is about to be accepted.
 func (d *Defence) end(ctx context.Context, st *Stage) error {
 	if st.s.account != nil {
-		if err := d.sent.message(ctx, st.s.account); err != nil {
-			return err
-		}
-		return st.s.active(ctx) // another session may have had it held, and the count begun anew
+		return d.sent.message(ctx, st.s.account)
 	}
 	if d.stranger(st.s) {
 		d.addr.messages.Add(guard.Address(st.IP), 1)

@@ -60,6 +60,9 @@ func (s *session) deliver(ctx context.Context, in *incoming) error {
 	if err := s.hooks(ctx, onEnd); err != nil {
 		return err
 	}
+	if err := s.active(ctx); err != nil { // it may have been held while filters thought
+		return err
+	}
 	d.addFields()
 	return d.accept(ctx)
 }

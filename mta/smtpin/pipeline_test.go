@@ -432,6 +432,29 @@ func TestHeaderHookComesBeforeTheBody(t *testing.T) {
 	}
 }
 
+// An account is held while its message is judged: the message is refused.
+func TestHeldWhileTheMessageIsJudged(t *testing.T) {
+	f := &fake{}
+	hold := Hooks{End: func(context.Context, *Stage) error {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.held = "stolen"
+		return nil
+	}}
+	addr, _ := startWith(t, Config{Kind: Submission, AllowPlaintextAuth: true}, Deps{Store: f, Hooks: []Hooks{hold}})
+	c := newTalk(t, connect(t, addr))
+	c.ask("", "220")
+	c.ask("EHLO klien.test", "250")
+	c.ask("AUTH PLAIN AHBlZ2F3YWkxQGFnZW5zaS1hLnRlc3QAa2F0YQ==", "235")
+	c.ask("MAIL FROM:<pegawai1@agensi-a.test>", "250")
+	c.ask("RCPT TO:<b@jauh.test>", "250")
+	c.ask("DATA", "354")
+	c.ask("From: pegawai1@agensi-a.test\r\n\r\n.", "550 5.7.1 this account is held")
+	if len(f.got) != 0 {
+		t.Error("a held account has sent")
+	}
+}
+
 func TestHeldAccountsDoNotSend(t *testing.T) {
 	f := &fake{}
 	addr, s := startWith(t, Config{Kind: Submission, AllowPlaintextAuth: true}, Deps{Store: f})
