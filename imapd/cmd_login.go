@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"strings"
+	"time"
 
 	"sampul/imapd/wire"
 	"sampul/internal/sasl"
@@ -148,11 +149,13 @@ func (s *session) loginFailed(v *verifier, mech string, err error) error {
 		s.log.Error("login cannot be checked", "err", err)
 		return errLoginDown
 	}
+	var wait time.Duration
 	if g := s.srv.deps.Guard; g != nil {
 		g.Failed(s.ip, strings.ToLower(v.user))
+		wait = g.Wait(s.ip, strings.ToLower(v.user))
 	}
 	s.errors++
-	s.log.Warn("login failed", "user", v.user, "remote", s.ip, "mech", mech)
+	s.log.Warn("login failed", "user", v.user, "remote", s.ip, "mech", mech, "wait_s", int(wait.Seconds()))
 	return errLogin
 }
 
@@ -165,6 +168,7 @@ type verifier struct {
 
 func (v *verifier) paused() error {
 	if g := v.s.srv.deps.Guard; g != nil && g.Wait(v.s.ip, strings.ToLower(v.user)) > 0 {
+		v.s.log.Warn("login refused", "user", v.user, "remote", v.s.ip, "why", "too many wrong passwords from there: see ban list")
 		return errLoginPaused
 	}
 	return nil

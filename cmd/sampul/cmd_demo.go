@@ -66,7 +66,10 @@ func demoCommand(t *target) *cobra.Command {
 	c := &cobra.Command{Use: "demo", Short: "Run a whole suite on loopback, with two agencies and commands to try", Args: cobra.NoArgs,
 		Long: `Demo starts a whole suite on loopback: two agencies, a few officers, an application,
 a certificate authority of its own. Without --dir everything is gone when it ends; with
---dir the next start takes the data up again.`,
+--dir the next start takes the data up again.
+
+All its clients come from one machine, so that it limits neither connections nor what
+networks and accounts send; serve does.`,
 		RunE: func(c *cobra.Command, _ []string) error { return demo(c, t, o) }}
 	f := c.Flags()
 	f.IntVar(&o.base, "base-port", 20000, "ports are base+25, +587, +465, +143, +993, +443 (MTA-STS policies), +80 (metrics)")

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"strings"
+	"time"
 
 	"sampul/internal/sasl"
 	"sampul/store"
@@ -20,7 +21,8 @@ func (s *session) auth(ctx context.Context, arg string) error {
 	case s.account != nil:
 		return reply(503, "5.5.1", "logged in already")
 	}
-	if g := s.srv.deps.Guard; g != nil && g.Wait(s.ip, "") > 0 {
+	if s.paused("") {
+		s.log.Warn("login refused", "remote", s.ip, "why", "too many wrong passwords from there: see ban list")
 		return errLoginsPaused
 	}
 	mech, initial, given := strings.Cut(arg, " ")
@@ -84,6 +86,7 @@ func (s *session) loginFailed(v *verifier, mech string, err error) error {
 	case errors.Is(err, sasl.ErrSyntax):
 		return errBase64
 	case errors.Is(err, errLoginsPaused):
+		s.log.Warn("login refused", "user", v.user, "remote", s.ip, "why", "too many wrong passwords for this account from there: see ban list")
 		return errLoginsPaused
 	case errors.Is(err, errHeldLogin): // the password is right: no guess, and counted nowhere
 		s.log.Warn("login refused", "user", v.user, "remote", s.ip, "mech", mech)
@@ -91,10 +94,12 @@ func (s *session) loginFailed(v *verifier, mech string, err error) error {
 	case !errors.Is(err, sasl.ErrCredentials):
 		return &Reply{454, "4.7.0", "logins cannot be checked now, try again later", err}
 	}
+	var wait time.Duration
 	if g := s.srv.deps.Guard; g != nil {
 		g.Failed(s.ip, strings.ToLower(v.user))
+		wait = g.Wait(s.ip, strings.ToLower(v.user))
 	}
-	s.log.Warn("login failed", "user", v.user, "remote", s.ip, "mech", mech)
+	s.log.Warn("login failed", "user", v.user, "remote", s.ip, "mech", mech, "wait_s", int(wait.Seconds()))
 	return errLogin
 }
 
