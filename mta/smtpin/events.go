@@ -25,7 +25,49 @@ func (s *session) note(event string, err error) {
 		r := replyFor(err)
 		e.Code, e.Enhanced, e.Text = r.Code, r.Enhanced, r.Text
 	}
-	s.srv.deps.Trace.Note(e)
+	s.noteEach(e)
+}
+
+// noteEach notes an event of the whole transaction, in its parts.
+func (s *session) noteEach(e store.Event) {
+	for _, p := range s.parts(e) {
+		s.srv.deps.Trace.Note(p)
+	}
+}
+
+// parts are an event for all addresses, or, when these lead to several agencies, one for
+// those that lead to the same ones: an agency does not hear whom else a message was for.
+// The sender's hears all.
+func (s *session) parts(e store.Event) []store.Event {
+	if len(e.To) < 2 || len(e.Agencies) < 2 {
+		return []store.Event{e}
+	}
+	var parts []store.Event
+	for _, to := range e.To {
+		agencies := s.leadsTo(to)
+		at := slices.IndexFunc(parts, func(p store.Event) bool { return slices.Equal(p.Agencies, agencies) })
+		if at < 0 {
+			part := e
+			part.To, part.Agencies = nil, agencies
+			at, parts = len(parts), append(parts, part)
+		}
+		parts[at].To = append(parts[at].To, to)
+	}
+	return parts
+}
+
+// leadsTo are the sender's agency and those that an address of RCPT leads to.
+func (s *session) leadsTo(address string) (out []string) {
+	if s.account != nil {
+		out = addAgency(out, s.account.Agency)
+	}
+	for i := range s.tx.rcpts {
+		if r := &s.tx.rcpts[i]; strings.EqualFold(r.Path, address) || strings.EqualFold(r.Via, address) {
+			out = addAgency(out, r.Agency)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // noteRefused remembers a recipient that was refused.
@@ -34,8 +76,10 @@ func (s *session) noteRefused(r *Reply, address, agency string) {
 		return
 	}
 	e := s.event("refused")
-	e.To = []string{address}
-	e.Agencies = addAgency(e.Agencies, agency)
+	e.To, e.Agencies = []string{address}, addAgency(nil, agency)
+	if s.account != nil {
+		e.Agencies = addAgency(e.Agencies, s.account.Agency)
+	}
 	e.Code, e.Enhanced, e.Text = r.Code, r.Enhanced, r.Text
 	s.srv.deps.Trace.Note(e)
 }
@@ -55,7 +99,7 @@ func (d *delivery) noteAccepted(env *store.Envelope) {
 	if r := d.results; r != nil {
 		e.Text += ", spf=" + string(r.SPF.Result) + ", dkim=" + d.signed() + ", dmarc=" + string(r.DMARC.Result) + ", arc=" + string(r.ARC.Result)
 	}
-	s.srv.deps.Trace.Note(e)
+	s.noteEach(e)
 
 	// One event for those who are alike. Each agency sees its own.
 	type alike struct{ agency, mailbox, via string }

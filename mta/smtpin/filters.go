@@ -41,7 +41,7 @@ func (d *delivery) filter(ctx context.Context) (*Reply, error) {
 	}
 	defer out.Close()
 	d.noteFilter(out)
-	before := s.event("dropped")
+	before := s.parts(s.event("dropped"))
 	switch out.Action {
 	case filter.Reject, filter.Tempfail:
 		return nil, filterReply(out)
@@ -130,15 +130,17 @@ func (d *delivery) noteFilter(out *filter.Outcome) {
 		if out.Reason != "" {
 			e.Text += " (" + out.Reason + ")"
 		}
-		s.srv.deps.Trace.Note(e)
+		s.noteEach(e)
 	}
 }
 
 // discard takes a message and drops it, as a filter wants.
-func (d *delivery) discard(out *filter.Outcome, e store.Event) *Reply {
+func (d *delivery) discard(out *filter.Outcome, told []store.Event) *Reply {
 	d.s.log.Info("discarded", "id", d.s.tx.id, "from", d.s.tx.args.from, "filter", out.Filter, "reason", out.Reason)
 	if d.s.srv.deps.Trace != nil {
-		d.s.srv.deps.Trace.Note(e)
+		for _, e := range told {
+			d.s.srv.deps.Trace.Note(e)
+		}
 	}
 	return reply(250, "2.0.0", "queued as "+d.s.tx.id)
 }

@@ -348,12 +348,15 @@ func TestQuarantine(t *testing.T) {
 	must(t, send(t, addr, "Subject: a\r\n\r\nisi\r\n"), "\r\n550 5.7.1 ")
 }
 
-// twoAgencies knows every address of the test agencies.
+// twoAgencies knows every address of the test agencies but tiada.
 type twoAgencies struct{}
 
 func (twoAgencies) Rcpt(_ context.Context, r route.Request) (*route.Decision, error) {
 	_, domain := splitAddress(r.Address)
 	agency := strings.TrimSuffix(domain, ".test")
+	if strings.HasPrefix(r.Address, "tiada@") {
+		return &route.Decision{Agency: agency, Refused: &route.Refusal{Code: 550, Enhanced: "5.1.1", Text: "nobody"}}, nil
+	}
 	return &route.Decision{Agency: agency, Recipients: []store.Recipient{{Path: r.Address, Agency: agency}}}, nil
 }
 
@@ -370,6 +373,31 @@ func TestQuarantineOfSeveralAgencies(t *testing.T) {
 		must(t, exchange(t, addr, open+tt.more+"DATA\r\nSubject: a\r\n\r\nisi\r\n.\r\nQUIT\r\n"), "queued as")
 		if len(n.held) != 1 || n.held[0].Agency != tt.want {
 			t.Errorf("with %q: %+v, want it to be of %q", tt.more, n.held, tt.want)
+		}
+	}
+}
+
+// An agency's administrators do not hear whom else a message is for, whatever becomes of it.
+func TestTraceByAgency(t *testing.T) {
+	const rcpts = "RCPT TO:<pegawai2@agensi-a.test>\r\nRCPT TO:<ketua@agensi-b.test>\r\nRCPT TO:<tiada@agensi-c.test>\r\n"
+	for _, act := range []filter.Action{filter.Accept, filter.Reject, filter.Discard, filter.Quarantine} {
+		n := &notes{}
+		c := &chain{out: func() *filter.Outcome { return &filter.Outcome{Action: act, Filter: "rspamd", Reason: "skor"} }}
+		addr, _ := startWith(t, Config{Kind: MX}, Deps{Store: &fake{}, Router: twoAgencies{}, Filters: c, Quarantine: n, Trace: n})
+		exchange(t, addr, open+rcpts+"DATA\r\nSubject: a\r\n\r\nisi\r\n.\r\nQUIT\r\n")
+		kinds := map[string]bool{}
+		for _, e := range n.events {
+			for _, agency := range e.Agencies {
+				kinds[e.Event+" "+agency] = true
+				for _, to := range e.To {
+					if !strings.HasSuffix(to, "@"+agency+".test") {
+						t.Errorf("%v: %s hears of %s: %s", act, agency, to, n)
+					}
+				}
+			}
+		}
+		if len(kinds) < 5 || !kinds["refused agensi-c"] || !kinds["filter agensi-a"] || !kinds["filter agensi-b"] {
+			t.Errorf("%v: the trace is %s", act, n)
 		}
 	}
 }
