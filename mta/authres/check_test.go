@@ -455,12 +455,18 @@ func TestWhoVouches(t *testing.T) {
 		{"earlier one", []dkim.Set{{Sealer: "baik.test", Claims: pass("tolak.test")}, {Sealer: "baik2.test", Claims: "mx.test; arc=pass; dmarc=fail"}}, true},
 		{"passed on by a stranger", []dkim.Set{{Sealer: "baik.test", Claims: pass("tolak.test")}, {Sealer: "jahat.test", Claims: "x; none"}}, false},
 		{"stranger's word before", []dkim.Set{{Sealer: "jahat.test", Claims: pass("tolak.test")}, {Sealer: "baik.test", Claims: "x; arc=pass"}}, false},
+		{"DKIM alone", []dkim.Set{{Sealer: "baik.test", Claims: "mx.test; spf=fail; dkim=pass header.d=tolak.test"}}, true},
+		{"DKIM by its identity", []dkim.Set{{Sealer: "baik.test", Claims: "mx.test; dkim=pass header.i=@tolak.test"}}, true},
+		{"SPF alone", []dkim.Set{{Sealer: "baik.test", Claims: "mx.test; spf=pass smtp.mailfrom=a@tolak.test"}}, true},
+		{"DKIM of another", []dkim.Set{{Sealer: "baik.test", Claims: "mx.test; dkim=pass header.d=lain.test; spf=pass"}}, false},
+		{"DKIM, but not DMARC", []dkim.Set{{Sealer: "baik.test", Claims: "mx.test; dkim=pass header.d=tolak.test; dmarc=fail"}}, false},
 		{"in a comment", []dkim.Set{{Sealer: "baik.test", Claims: "mx.test; spf=fail (; dmarc=pass)"}}, false},
 	} {
-		if got := c.vouched(&ARC{Result: Pass, sets: tt.sets}, "tolak.test"); got != tt.want {
+		d := &decision{c: c, ctx: t.Context(), w: &walk{domain: "tolak.test"}, r: &Results{ARC: ARC{Result: Pass, sets: tt.sets}}, walks: map[string]*walk{}}
+		if got := d.vouched(&Record{}); got != tt.want {
 			t.Errorf("%s: got %v", tt.name, got)
 		}
-		if c.vouched(&ARC{Result: Fail, sets: tt.sets}, "tolak.test") {
+		if d.r.ARC.Result = Fail; d.vouched(&Record{}) {
 			t.Errorf("%s: a broken chain vouches", tt.name)
 		}
 	}

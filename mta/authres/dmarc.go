@@ -1,6 +1,7 @@
 package authres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -163,30 +164,54 @@ func (d *decision) override(record *Record, out *DMARC) {
 		out.Override = "testing"
 		out.Reason += "; the domain is testing its policy"
 	}
-	if out.Disposition != "none" && d.c.vouched(&d.r.ARC, out.Domain) {
+	if out.Disposition != "none" && d.vouched(record) {
 		out.Disposition, out.Override = "none", "arc"
 		out.Reason += "; a trusted ARC sealer found that it passed"
 	}
 }
 
 // vouched says whether a sealer that is trusted, with none after it that is not, found that
-// DMARC passed for the domain.
-func (c *Checker) vouched(a *ARC, domain string) bool {
-	if a.Result != Pass {
+// DMARC passed for the domain; or, where it says nothing of DMARC, that DKIM or SPF did for
+// one that is aligned.
+func (d *decision) vouched(r *Record) bool {
+	if d.r.ARC.Result != Pass {
 		return false
 	}
-	for _, s := range slices.Backward(a.sets) {
-		if !c.o.TrustedSealers(s.Sealer) {
+	for _, s := range slices.Backward(d.r.ARC.sets) {
+		if !d.c.o.TrustedSealers(s.Sealer) {
 			return false
 		}
-		claims, err := Parse(s.Claims)
-		if err != nil {
+		if claims, err := Parse(s.Claims); err == nil && d.claimed(claims, r) {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *decision) claimed(claims *Field, r *Record) bool {
+	said := false
+	for _, m := range claims.Methods {
+		if m.Method != "dmarc" {
 			continue
 		}
-		for _, m := range claims.Methods {
-			if from := m.Props["header.from"]; m.Method == "dmarc" && m.Result == "pass" && (from == "" || aLabels(domainPart(from)) == domain) {
-				return true
-			}
+		said = true
+		if from := m.Props["header.from"]; m.Result == "pass" && (from == "" || aLabels(domainPart(from)) == d.w.domain) {
+			return true
+		}
+	}
+	for _, m := range claims.Methods {
+		if said || m.Result != "pass" {
+			continue
+		}
+		domain, strict := "", false
+		switch m.Method {
+		case "dkim":
+			domain, strict = cmp.Or(m.Props["header.d"], m.Props["header.i"]), r.DKIMStrict
+		case "spf":
+			domain, strict = m.Props["smtp.mailfrom"], r.SPFStrict
+		}
+		if ok, err := d.aligned(aLabels(domainPart(domain)), strict); ok && err == nil {
+			return true
 		}
 	}
 	return false
