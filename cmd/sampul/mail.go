@@ -60,6 +60,7 @@ func (s *suite) openMail() error {
 	m.pool = smtpout.New(smtpout.Options{
 		Hostname: s.cfg.Hostname, Resolver: m.resolver, RemotePort: s.remotePort, TrustCA: m.trust, AllowLoopback: s.isDemo,
 		Self: s.itself, SecurityFor: s.securityFor, STS: policies, Report: m.tls, Log: s.log, Clock: time.Now,
+		MaxIdle: 64, // as many as may be open to a host that a route names
 	})
 	m.router = route.New(route.Options{Directory: s.store, Prober: prober{m.pool}, Addresses: m.addresses, Postmaster: s.cfg.Postmaster, Clock: time.Now})
 	m.poster = mta.NewPoster(mta.PosterDeps{Store: s.store, Judge: s.judge, Router: m.router, Spool: s.work,

@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -84,8 +85,26 @@ func (s *Server) newSession(conn net.Conn) *session {
 
 func (s *session) wrap(conn net.Conn) {
 	s.c = &paced{Conn: conn, idle: s.srv.cfg.Idle, rate: s.srv.cfg.MinRate, stop: s.stop}
-	s.in = bufio.NewReaderSize(s.c, maxLine)
-	s.out = bufio.NewWriterSize(s.c, 2048)
+	if s.in == nil {
+		s.in, s.out = readers.Get().(*bufio.Reader), writers.Get().(*bufio.Writer)
+	}
+	s.in.Reset(s.c) // what was read before TLS is forgotten
+	s.out.Reset(s.c)
+}
+
+// Many clients send one message a connection: buffers go from one to the next.
+var (
+	readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, maxLine) }}
+	writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 2048) }}
+)
+
+// unwrap gives the buffers back. Nothing is read or written after it.
+func (s *session) unwrap() {
+	s.in.Reset(nil)
+	s.out.Reset(nil)
+	readers.Put(s.in)
+	writers.Put(s.out)
+	s.in, s.out = nil, nil
 }
 
 // stop ends reads between commands once the server goes down.
@@ -109,6 +128,7 @@ func (s *session) wake() {
 
 // run is the whole session.
 func (s *session) run(ctx context.Context) {
+	defer s.unwrap()
 	defer s.raw.Close()
 	defer func() {
 		s.reset()

@@ -105,6 +105,8 @@ type source struct {
 	declared string // media type, "" for none: a hint for text alone
 	charset  string
 	data     []byte
+
+	text string // decoded before, "" for not
 }
 
 func (w *walker) gap(a at, kind string, why Reason, text string) {

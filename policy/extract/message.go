@@ -133,6 +133,11 @@ func (w *walker) content(a at, p *message.Part, body io.ReaderAt) ([]byte, bool)
 		return nil, false
 	}
 	if p.Encoding == "" || p.Encoding == "7bit" || p.Encoding == "8bit" || p.Encoding == "binary" {
+		if m, ok := body.(interface{ Bytes() []byte }); ok { // in memory already: nobody changes what is under judgement
+			if b := m.Bytes(); int64(len(b)) >= p.End {
+				return b[p.BodyStart:p.End:p.End], true
+			}
+		}
 		b := make([]byte, size)
 		if n, err := raw.ReadAt(b, 0); int64(n) < size {
 			w.err = errors.Join(errors.New("the message is shorter than its index says"), err)

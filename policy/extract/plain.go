@@ -12,6 +12,24 @@ import (
 // decode makes UTF-8 of text whose charset is declared, or has to be found. max is how
 // many octets to look at; 0 is all.
 func decode(s *source, max int) string {
+	if max > 0 && len(s.data) <= short {
+		text := decode(s, 0)
+		return text[:min(len(text), max)]
+	}
+	if max == 0 && s.text == "" {
+		s.text = decodeUpTo(s, 0)
+	}
+	if max == 0 {
+		return s.text
+	}
+	return decodeUpTo(s, max)
+}
+
+// short is what is decoded whole, once, when only its beginning is asked for: it is asked
+// for whole soon after.
+const short = 64 << 10
+
+func decodeUpTo(s *source, max int) string {
 	b := s.data
 	if max > 0 && len(b) > max {
 		b = b[:max&^1]
