@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"sampul/internal/gate"
@@ -52,14 +53,8 @@ func (p *Poster) Release(ctx context.Context, by store.Actor, from QuarantineSto
 			mail.Account, mail.Agency, mail.App = a.Address, a.Agency, a.Kind == store.Application
 		}
 	}
-	e := store.Event{Time: p.deps.Clock(), ID: id, Event: "released", From: env.From, Text: "from quarantine",
-		MessageID: strings.TrimSpace(index.Parts[0].Get("Message-ID"))}
 	for _, rc := range env.Recipients {
 		mail.Recipients = append(mail.Recipients, policy.Recipient{Address: rc.Path, Agency: rc.Agency})
-		e.To = append(e.To, rc.Path)
-		if rc.Agency != "" {
-			e.Agencies = append(e.Agencies, rc.Agency)
-		}
 	}
 	v, err := p.deps.Judge.Judge(ctx, mail)
 	if err != nil {
@@ -68,13 +63,36 @@ func (p *Poster) Release(ctx context.Context, by store.Actor, from QuarantineSto
 	if !v.Passed.Valid() {
 		return fmt.Errorf("quarantine %s: policy refuses it, it stays there: %s", id, v.Text)
 	}
-	env.Received, env.VerdictID, env.Class = e.Time, v.ID, v.Class.String()
+	env.Received, env.VerdictID, env.Class = p.deps.Clock(), v.ID, v.Class.String()
 	if err := p.deps.Store.Accept(ctx, env, body, index, v.Passed); err != nil {
 		return err
 	}
-	if p.deps.Trace != nil {
-		p.deps.Trace.Note(e)
-	}
+	p.noteReleased(env, mail.Agency, strings.TrimSpace(index.Parts[0].Get("Message-ID")))
 	p.deps.Log.Info("released from quarantine", "id", id, "from", env.From, "rcpts", len(env.Recipients))
 	return from.DropQuarantined(ctx, by, id)
+}
+
+// noteReleased tells the trace, each agency of its own recipients, the sender's of all.
+func (p *Poster) noteReleased(env *store.Envelope, sender, messageID string) {
+	if p.deps.Trace == nil {
+		return
+	}
+	var order []string
+	to := map[string][]string{}
+	for _, rc := range env.Recipients {
+		if to[rc.Agency] == nil {
+			order = append(order, rc.Agency)
+		}
+		to[rc.Agency] = append(to[rc.Agency], rc.Path)
+	}
+	for _, agency := range order {
+		e := store.Event{Time: env.Received, ID: env.QueueID, MessageID: messageID, Event: "released", From: env.From,
+			To: to[agency], Text: "from quarantine"}
+		for _, a := range []string{sender, agency} {
+			if a != "" && !slices.Contains(e.Agencies, a) {
+				e.Agencies = append(e.Agencies, a)
+			}
+		}
+		p.deps.Trace.Note(e)
+	}
 }

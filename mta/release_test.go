@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -44,4 +45,30 @@ func TestReleaseOnce(t *testing.T) {
 	// What comes after it is filed after it: were there a second one, it would be seen.
 	must(t, w.poster.Notice(ctx, to.Address, "Selepas", "selepas\n"))
 	w.inbox(to.Address, 2)
+}
+
+// Each agency's administrators hear of their own recipients, the sender's of all.
+func TestReleasedIsToldByAgency(t *testing.T) {
+	f := &fakeTrace{}
+	env := letter("Q1", "a@agensi-a.test", "b@agensi-b.test", "c@agensi-a.test")
+	for i, agency := range []string{"agensi-a", "agensi-b", "agensi-a"} {
+		env.Recipients[i].Agency = agency
+	}
+	for _, sender := range []string{"", "agensi-c", "agensi-a"} {
+		f.events = nil
+		NewPoster(PosterDeps{Trace: f}).noteReleased(&env, sender, "")
+		told := map[string]int{}
+		for _, e := range f.events {
+			for _, a := range e.Agencies {
+				told[a] += len(e.To)
+			}
+		}
+		want := map[string]int{"agensi-a": 2, "agensi-b": 1}
+		if sender != "" {
+			want[sender] = 3
+		}
+		if !maps.Equal(told, want) {
+			t.Errorf("from %q: %+v", sender, f.events)
+		}
+	}
 }
