@@ -61,6 +61,9 @@ type dest struct {
 
 func (d *dest) backlog() int { return d.ready[0].len() + d.ready[1].len() }
 
+// firstNumber leaves room for jobs that overtake.
+const firstNumber = 1 << 48
+
 // A fifo holds jobs in order. Each has a number that stays.
 type fifo struct {
 	q    []*job
@@ -75,16 +78,17 @@ func (f *fifo) to() uint64   { return f.base + uint64(len(f.q)) }
 
 func (f *fifo) get(n uint64) *job { return f.q[n-f.base] }
 
-// pushFirst lets j overtake.
+// pushFirst lets j overtake. It makes room for many at a time: all that waits for a
+// destination may be asked to be tried now, one after another.
 func (f *fifo) pushFirst(j *job) {
-	if f.head > 0 {
-		f.head--
-		f.q[f.head] = j
-		return
+	if f.head == 0 {
+		room := max(len(f.q)/2, 64)
+		q := make([]*job, room+len(f.q))
+		copy(q[room:], f.q)
+		f.q, f.head, f.base = q, room, f.base-uint64(room)
 	}
-	f.q = append(f.q, nil)
-	copy(f.q[1:], f.q)
-	f.q[0] = j
+	f.head--
+	f.q[f.head] = j
 }
 
 func (f *fifo) pop() *job {
@@ -113,7 +117,7 @@ func (r *Runner) dest(h *route.Hop) *dest {
 	k := keyOf(h)
 	d := r.dests[k]
 	if d == nil {
-		d = &dest{key: k, window: float64(r.o.StartConcurrency)}
+		d = &dest{key: k, window: float64(r.o.StartConcurrency), ready: [2]fifo{{base: firstNumber}, {base: firstNumber}}}
 		r.dests[k] = d
 	}
 	if k.away {

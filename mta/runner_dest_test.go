@@ -468,6 +468,46 @@ func TestOpen(t *testing.T) {
 }
 
 // The heap gives what is due first, whatever is put, moved and removed.
+// Jobs keep their numbers whoever overtakes, and to overtake does not move all that wait.
+func TestFifo(t *testing.T) {
+	f := fifo{base: firstNumber}
+	number := map[*job]uint64{}
+	moved := 0
+	var at **job
+	for i := range 20_000 {
+		j := &job{began: int64(i)}
+		if i < 10_000 {
+			f.push(j)
+			number[j] = f.to() - 1
+			continue
+		}
+		f.pushFirst(j)
+		number[j] = f.from()
+		if last := &f.q[len(f.q)-1]; last != at {
+			moved, at = moved+1, last
+		}
+		if i%1000 == 0 {
+			delete(number, f.pop())
+		}
+	}
+	if moved > 40 {
+		t.Errorf("moved %d times", moved)
+	}
+	if f.len() != len(number) {
+		t.Fatalf("%d wait, want %d", f.len(), len(number))
+	}
+	for j, n := range number {
+		if f.get(n) != j {
+			t.Fatalf("another job has number %d", n)
+		}
+	}
+	for want := f.from(); f.len() > 0; want++ {
+		if j := f.pop(); number[j] != want {
+			t.Fatalf("number %d comes in place of %d", number[j], want)
+		}
+	}
+}
+
 func TestDueHeap(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var h dueHeap
