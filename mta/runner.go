@@ -2,6 +2,7 @@ package mta
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"sync"
@@ -87,6 +88,8 @@ type Runner struct {
 
 	ctx    context.Context // of attempts
 	cancel context.CancelFunc
+	begin  context.Context // ends when no transaction is to begin any more
+	end    context.CancelCauseFunc
 	quit   chan struct{}
 	wake   chan struct{} // the planner has something to do
 	parks  chan struct{} // so has the recorder of what is parked
@@ -149,8 +152,9 @@ func NewRunner(o Options, deps Deps) *Runner {
 		deps.Clock = time.Now
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	begin, end := context.WithCancelCause(context.Background())
 	return &Runner{
-		o: o, deps: deps, log: deps.Log, ctx: ctx, cancel: cancel,
+		o: o, deps: deps, log: deps.Log, ctx: ctx, cancel: cancel, begin: begin, end: end,
 		quit: make(chan struct{}), wake: make(chan struct{}, 1), parks: make(chan struct{}, 1),
 		entries: make(map[string]*entry), agencies: make(map[string]string),
 		dests: make(map[destKey]*dest), dead: make(map[*dest]struct{}), active: make(map[*job]struct{}),
@@ -167,7 +171,10 @@ func (r *Runner) Start() {
 	}
 }
 
-// Shutdown begins no new attempts and waits for those under way; when ctx is over it
+var errStopping = errors.New("the suite is stopping")
+
+// Shutdown begins no new attempts, ends those whose host has not heard of the message yet,
+// and waits for the others; when ctx is over it
 // breaks them off. What was broken off is tried again after the next start.
 func (r *Runner) Shutdown(ctx context.Context) error {
 	r.mu.Lock()
@@ -175,6 +182,7 @@ func (r *Runner) Shutdown(ctx context.Context) error {
 	r.stopping = true
 	r.mu.Unlock()
 	if first {
+		r.end(errStopping)
 		close(r.quit)
 	}
 	ended := make(chan struct{})

@@ -79,7 +79,7 @@ func (r *Runner) attempt(j *job) (s said) {
 		s = worse(s, of)
 		results = append(results, got...)
 	}
-	if r.ctx.Err() != nil { // broken off: what is not certain is tried after the next start
+	if r.begin.Err() != nil { // broken off: what is not certain is tried after the next start
 		results = onlyDone(results)
 	}
 	r.settle(j, env, results)
@@ -204,7 +204,7 @@ func (r *Runner) send(ctx context.Context, j *job, env *store.Envelope, p *part)
 	m := &smtpout.Message{
 		ID: env.QueueID, From: p.from, To: make([]smtpout.Rcpt, len(p.to)), Size: pc.size(),
 		EightBit: env.EightBit, UTF8: env.SMTPUTF8, RequireTLS: env.RequireTLS, Ret: env.Ret, EnvID: env.EnvID,
-		Open: pc.open,
+		Open: pc.open, Opening: r.begin,
 	}
 	for k, t := range p.to {
 		m.To[k] = smtpout.Rcpt{Address: t.rc.Path, Notify: t.rc.Notify, ORcpt: t.rc.ORcpt}

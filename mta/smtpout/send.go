@@ -115,7 +115,7 @@ func (j *job) walk(r *route) {
 	addresses := 0
 	var slow []*endpoint // silent for a while: they are waited for when nobody else answers
 	enough := func() bool {
-		return len(j.todo) == 0 || j.ctx.Err() != nil || addresses >= maxAddresses || j.sessions >= maxSessions ||
+		return len(j.todo) == 0 || j.ctx.Err() != nil || j.m.Opening != nil && j.m.Opening.Err() != nil || addresses >= maxAddresses || j.sessions >= maxSessions ||
 			addresses > 1 && j.p.Clock().Sub(start) > maxTrying
 	}
 	for _, host := range r.hosts[:min(len(r.hosts), maxHosts)] {
@@ -183,13 +183,13 @@ func (j *job) reach(end *endpoint) (*session, *fault) {
 		}
 	}
 	start := time.Now()
-	s, f := p.open(j.ctx, j.hop, end)
+	s, f := j.open(end)
 	if f != nil && f.stage == StageSTARTTLS && end.security.need == tlsMay && j.ctx.Err() == nil && j.hop.User == "" {
 		p.Log.Info("no TLS where none is required", "host", end.String(), "why", f.text)
 		clear := *end
 		clear.security = demand{need: tlsNever}
 		why := f.text
-		if s, f = p.open(j.ctx, j.hop, &clear); f == nil {
+		if s, f = j.open(&clear); f == nil {
 			s.tls = "none (" + why + ")"
 		}
 	}
@@ -203,6 +203,28 @@ func (j *job) reach(end *endpoint) (*session, *fault) {
 		p.dead.works(k)
 	}
 	return s, f
+}
+
+// open opens a session, for as long as the message's Opening lets it.
+func (j *job) open(end *endpoint) (*session, *fault) {
+	if j.m.Opening == nil {
+		return j.p.open(j.ctx, j.hop, end)
+	}
+	ctx, cancel := context.WithCancelCause(j.ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(j.m.Opening, func() { cancel(context.Cause(j.m.Opening)) })()
+	s, f := j.p.open(ctx, j.hop, end)
+	if f != nil {
+		return nil, f
+	}
+	if !s.stop() { // at the last moment
+		f = broken(ctx, StageEHLO, context.Cause(ctx))
+		f.remote, f.tls = end.String(), s.told()
+		s.close(f)
+		return nil, f
+	}
+	s.guard(j.ctx)
+	return s, nil
 }
 
 // fairWait is how long an address may be silent before it counts as dead for others too,

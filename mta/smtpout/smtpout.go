@@ -53,6 +53,9 @@ type Message struct {
 	// message is then to be converted (RFC 6152 section 3; message.ToSevenBit) before it is
 	// signed. An error is ours, and temporary, but for message.ErrSigned.
 	Open func(sevenBit bool) (io.ReadCloser, error)
+	// Opening ends the wait for a host that has not heard of the message yet; what was begun
+	// is finished. nil: only the context of Send ends anything.
+	Opening context.Context
 }
 
 // A Rcpt is one forward-path with its DSN parameters.

@@ -440,3 +440,37 @@ func TestSilentFirst(t *testing.T) {
 		})
 	}
 }
+
+// Who stops waits for no greeting, and for what was begun.
+func TestOpeningEnds(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		mx   *fakeMX
+		want string
+		took time.Duration
+	}{
+		{"mute", &fakeMX{on: func(c *peerConn, _ string) bool { io.Copy(io.Discard, c.in); return true }}, "temporary greeting 4.4.2", time.Second},
+		{"slow with the dot", &fakeMX{on: func(c *peerConn, l string) bool {
+			if l == "DATA" {
+				time.Sleep(time.Minute)
+			}
+			return false
+		}}, "delivered dot 2.0.0", time.Minute},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := piped(tt.mx, Options{})
+				m := letterTo("b@jauh.test")
+				opening, stop := context.WithCancelCause(context.Background())
+				m.Opening = opening
+				time.AfterFunc(time.Second, func() { stop(errors.New("going down")) })
+				start := time.Now()
+				got := p.Send(context.Background(), smart, m)[0]
+				if took := time.Since(start); got.line() != tt.want || took != tt.took {
+					t.Errorf("got %q (%s) after %v, want %q after %v", got.line(), got.Text, took, tt.want, tt.took)
+				}
+				p.Close()
+			})
+		})
+	}
+}
