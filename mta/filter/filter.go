@@ -57,8 +57,7 @@ type Mail struct {
 	HELO     string
 	TLS      string // version and cipher, such as "TLS 1.3 TLS_AES_128_GCM_SHA256", "" for none
 	Account  string // authenticated address, "" for none
-	AuthType string // SASL mechanism that Account used; PLAIN
-	Daemon   string // milter's {daemon_name}; mx, submission or relay, by Scope
+	AuthType string // SASL mechanism that Account used; "" is PLAIN
 	Agency   string // of the recipient inside, or of the sender: settings go by it
 	From     string
 	To       []string

@@ -54,12 +54,10 @@ func (f *milterFilter) macros(m *Mail) *milter.MacroBag {
 
 // daemon is the name of the listener, as milters are configured by it.
 func (m *Mail) daemon() string {
-	switch {
-	case m.Daemon != "":
-		return m.Daemon
-	case m.Scope == Out:
+	switch m.Scope {
+	case Out:
 		return "submission"
-	case m.Scope == Relay:
+	case Relay:
 		return "relay"
 	}
 	return "mx"

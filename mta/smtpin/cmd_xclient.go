@@ -29,6 +29,7 @@ func (s *session) xclient(ctx context.Context, arg string) error {
 	s.reset()
 	s.helo, s.esmtp = "", false
 	s.setAccount(account)
+	s.mech = ""
 	if a.addr.IsValid() {
 		s.ip, s.port = a.addr, 0
 		s.trusted = within(s.srv.cfg.Trusted, s.ip)

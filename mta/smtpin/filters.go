@@ -80,7 +80,7 @@ func (d *delivery) filterMail() *filter.Mail {
 		m.TLS = tls.VersionName(s.tls.Version) + " " + tls.CipherSuiteName(s.tls.CipherSuite)
 	}
 	if s.account != nil {
-		m.Account, m.Agency = s.account.Address, s.account.Agency
+		m.Account, m.AuthType, m.Agency = s.account.Address, s.mech, s.account.Agency
 		return m
 	}
 	for i := range s.tx.rcpts {

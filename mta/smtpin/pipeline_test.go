@@ -460,6 +460,23 @@ func TestHeaderHookComesBeforeTheBody(t *testing.T) {
 	}
 }
 
+// Filters hear who has logged in, and how.
+func TestFiltersHearOfTheLogin(t *testing.T) {
+	c := &chain{out: func() *filter.Outcome { return &filter.Outcome{} }}
+	addr, _ := startWith(t, Config{Kind: Submission, AllowPlaintextAuth: true}, Deps{Store: &fake{}, Filters: c})
+	k := newTalk(t, connect(t, addr))
+	k.ask("", "220")
+	k.ask("EHLO klien.test", "250")
+	k.ask("AUTH PLAIN AHBlZ2F3YWkxQGFnZW5zaS1hLnRlc3QAa2F0YQ==", "235")
+	k.ask("MAIL FROM:<pegawai1@agensi-a.test>", "250")
+	k.ask("RCPT TO:<b@jauh.test>", "250")
+	k.ask("DATA", "354")
+	k.ask("From: pegawai1@agensi-a.test\r\n\r\n.", "250")
+	if len(c.seen) != 1 || c.seen[0].Account != "pegawai1@agensi-a.test" || c.seen[0].AuthType != "PLAIN" || c.seen[0].Scope != filter.Out {
+		t.Errorf("filters hear %+v", c.seen)
+	}
+}
+
 // An account is held while its message is judged: the message is refused.
 func TestHeldWhileTheMessageIsJudged(t *testing.T) {
 	f := &fake{}
