@@ -61,6 +61,7 @@ func TestCommandLine(t *testing.T) {
 	run(t, 2, "agency", "list", "--no-such-flag")
 	run(t, 3, "agency", "list", "--dir", filepath.Join(dir, "none"))
 	run(t, 2, "demo", "--base-port", "65000")
+	run(t, 2, "demo", "--resolver", "127.0.0.1")
 	run(t, 0, "version", "--json")
 	_, bad, _ := sampul(t, "", "agency", "add", "dir", "--dir", dir, "--json")
 	var e errorLine

@@ -96,10 +96,17 @@ func (o *demoOptions) check(t *target) error {
 		return usagef("--remote-port, --https-port: between 1 and 65535")
 	case o.sentHour < 0:
 		return usagef("--sent-hour: not negative")
+	case o.resolver != "" && !hostPort(o.resolver):
+		return usagef("--resolver: HOST:PORT, such as 127.0.0.1:53, not %q", o.resolver)
 	case o.officers < 0 || o.officers > 100_000:
 		return usagef("--officers: between 0 and 100000")
 	}
 	return nil
+}
+
+func hostPort(s string) bool {
+	host, port, err := net.SplitHostPort(s)
+	return err == nil && host != "" && port != ""
 }
 
 func demo(c *cobra.Command, t *target, o demoOptions) (err error) {

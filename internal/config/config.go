@@ -159,6 +159,7 @@ func (c *Config) onlyFilters() *Config {
 func (c *Config) resolve(base string) {
 	paths := []*string{&c.DataDir, &c.KeyFile, &c.TLS.Cert, &c.TLS.Key, &c.Outbound.TrustCA}
 	for i := range c.Filters {
+		c.Filters[i].Address = asUsual(c.Filters[i].Address)
 		paths = append(paths, &c.Filters[i].PasswordFile)
 	}
 	for i := range c.Listeners {

@@ -53,7 +53,7 @@ type List struct {
 type Filter struct {
 	Name         string   `toml:"name"`
 	Type         string   `toml:"type"`    // clamd, rspamd, milter
-	Address      string   `toml:"address"` // unix:/path, tcp:host:port, host:port; for rspamd also a URL
+	Address      string   `toml:"address"` // unix:/path, tcp:host:port, host:port, or as [asUsual] knows; for rspamd also a URL
 	Scope        []string `toml:"scope"`   // in, out, relay
 	Timeout      Duration `toml:"timeout"`
 	OnError      string   `toml:"on_error"`      // tempfail or accept
@@ -153,6 +153,24 @@ func checkFilters(all []Filter) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// asUsual writes an address as this suite does that is written as other servers do: a path
+// alone, local:/path, unix:///path, inet:host:port, inet:port@host, tcp://host:port.
+func asUsual(a string) string {
+	scheme, rest, _ := strings.Cut(a, ":")
+	path := strings.TrimPrefix(rest, "//")
+	switch port, host, at := strings.Cut(rest, "@"); {
+	case strings.HasPrefix(a, "/"):
+		return "unix:" + a
+	case (scheme == "unix" || scheme == "local") && strings.HasPrefix(path, "/"):
+		return "unix:" + path
+	case scheme == "inet" && at:
+		return net.JoinHostPort(host, port)
+	case scheme == "inet", scheme == "tcp":
+		return "tcp:" + path
+	}
+	return a
 }
 
 func filterAddress(a string, mayURL bool) error {

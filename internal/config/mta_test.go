@@ -61,7 +61,8 @@ func TestBadMailSettingsSayWhere(t *testing.T) {
 		{`match = "127.0.0.0/24"`, `match = "yes"`, "match"},
 		{`name = "virus"`, `name = ""`, "filter 1"},
 		{`type = "clamd"`, `type = "clam"`, "clamd, rspamd or milter"},
-		{`"unix:/run/clamd.sock"`, `"/run/clamd.sock"`, "address"},
+		{`"unix:/run/clamd.sock"`, `"run/clamd.sock"`, "address"},
+		{`"unix:/run/clamd.sock"`, `"inet:3310"`, "address"},
 		{`"relay"]`, `"both"]`, "scope"},
 		{`on_error = "tempfail"`, ``, "on_error"},
 		{`on_error = "tempfail"`, `on_error = "tempfail"` + "\njunk_score = 6", "rspamd"},
@@ -91,5 +92,22 @@ func TestFilterFileHoldsFiltersAlone(t *testing.T) {
 		if c.want == "" && (err != nil || len(got) != 1) || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%v, %v; want %q", got, err, c.want)
 		}
+	}
+}
+
+// Addresses may be written as other servers write them.
+func TestFilterAddresses(t *testing.T) {
+	for in, want := range map[string]string{
+		"unix:/run/a": "unix:/run/a", "/run/a": "unix:/run/a", "local:/run/a": "unix:/run/a", "unix:///run/a": "unix:/run/a",
+		"127.0.0.1:3310": "127.0.0.1:3310", "tcp:h:1": "tcp:h:1", "tcp://h:1": "tcp:h:1", "inet:h:1": "tcp:h:1", "inet:1@h": "h:1", "inet:1@::1": "[::1]:1",
+	} {
+		c, err := load(t, strings.Replace(mail, "unix:/run/clamd.sock", in, 1))
+		if err != nil || c.Filters[0].Address != want {
+			t.Errorf("%s: %+v, %v, want %s", in, c, err, want)
+		}
+	}
+	rspamd := strings.NewReplacer("unix:/run/clamd.sock", "http://127.0.0.1:11333/x", `"clamd"`, `"rspamd"`).Replace(mail)
+	if c, err := load(t, rspamd); err != nil || c.Filters[0].Address != "http://127.0.0.1:11333/x" {
+		t.Errorf("a URL: %v", err)
 	}
 }
