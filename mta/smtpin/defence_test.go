@@ -431,10 +431,7 @@ func TestAccountsThatSendTooMuchAreHeld(t *testing.T) {
 			at, x, f := newClock(), &told{}, &fake{}
 			d := NewDefence(DefenceOptions{Outgoing: tt.o}, x.deps(at))
 			addr, _ := startWith(t, Config{Kind: Submission, AllowPlaintextAuth: true}, Deps{Store: f, Defence: d})
-			c := newTalk(t, connect(t, addr))
-			c.ask("", "220")
-			c.ask("EHLO klien.test", "250")
-			c.ask("AUTH PLAIN AHBlZ2F3YWkxQGFnZW5zaS1hLnRlc3QAa2F0YQ==", "235")
+			c := logIn(t, connect(t, addr))
 			for i := range 2 {
 				c.ask("MAIL FROM:<pegawai1@agensi-a.test>", "250")
 				c.ask(fmt.Sprintf("RCPT TO:<b%d@jauh.test>", i), "250")

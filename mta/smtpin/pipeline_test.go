@@ -464,10 +464,7 @@ func TestHeaderHookComesBeforeTheBody(t *testing.T) {
 func TestFiltersHearOfTheLogin(t *testing.T) {
 	c := &chain{out: func() *filter.Outcome { return &filter.Outcome{} }}
 	addr, _ := startWith(t, Config{Kind: Submission, AllowPlaintextAuth: true}, Deps{Store: &fake{}, Filters: c})
-	k := newTalk(t, connect(t, addr))
-	k.ask("", "220")
-	k.ask("EHLO klien.test", "250")
-	k.ask("AUTH PLAIN AHBlZ2F3YWkxQGFnZW5zaS1hLnRlc3QAa2F0YQ==", "235")
+	k := logIn(t, connect(t, addr))
 	k.ask("MAIL FROM:<pegawai1@agensi-a.test>", "250")
 	k.ask("RCPT TO:<b@jauh.test>", "250")
 	k.ask("DATA", "354")
@@ -487,10 +484,7 @@ func TestHeldWhileTheMessageIsJudged(t *testing.T) {
 		return nil
 	}}
 	addr, _ := startWith(t, Config{Kind: Submission, AllowPlaintextAuth: true}, Deps{Store: f, Hooks: []Hooks{hold}})
-	c := newTalk(t, connect(t, addr))
-	c.ask("", "220")
-	c.ask("EHLO klien.test", "250")
-	c.ask("AUTH PLAIN AHBlZ2F3YWkxQGFnZW5zaS1hLnRlc3QAa2F0YQ==", "235")
+	c := logIn(t, connect(t, addr))
 	c.ask("MAIL FROM:<pegawai1@agensi-a.test>", "250")
 	c.ask("RCPT TO:<b@jauh.test>", "250")
 	c.ask("DATA", "354")
@@ -504,10 +498,7 @@ func TestHeldAccountsDoNotSend(t *testing.T) {
 	f := &fake{}
 	addr, s := startWith(t, Config{Kind: Submission, AllowPlaintextAuth: true}, Deps{Store: f})
 	c := connect(t, addr)
-	d := newTalk(t, c)
-	d.ask("", "220")
-	d.ask("EHLO klien.test", "250")
-	d.ask("AUTH PLAIN AHBlZ2F3YWkxQGFnZW5zaS1hLnRlc3QAa2F0YQ==", "235")
+	d := logIn(t, c)
 	d.ask("MAIL FROM:<pegawai1@agensi-a.test>", "250")
 	d.ask("RCPT TO:<b@jauh.test>", "250")
 	d.ask("DATA", "354")

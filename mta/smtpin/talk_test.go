@@ -26,6 +26,16 @@ type talk struct {
 
 func newTalk(t testing.TB, c net.Conn) *talk { return &talk{t, c, bufio.NewReader(c)} }
 
+// logIn talks as pegawai1, up to MAIL.
+func logIn(t testing.TB, c net.Conn) *talk {
+	t.Helper()
+	d := newTalk(t, c)
+	d.ask("", "220")
+	d.ask("EHLO klien.test", "250")
+	d.ask("AUTH PLAIN AHBlZ2F3YWkxQGFnZW5zaS1hLnRlc3QAa2F0YQ==", "235")
+	return d
+}
+
 // ask says a line, none for "", and gives the reply, which must begin so.
 func (d *talk) ask(line, want string) []byte {
 	d.t.Helper()
