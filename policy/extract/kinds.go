@@ -136,30 +136,31 @@ func utf16Order(b []byte) string {
 // textKind tells kinds of text apart.
 func textKind(s *source) kind {
 	text := strings.TrimLeft(decode(s, 4096), "\ufeff \t\r\n")
-	low := strings.ToLower(text[:min(len(text), 2048)])
+	var space [2048]byte // each message of text comes by here: it leaves no garbage
+	low := asciiLower(space[:0], text[:min(len(text), len(space))])
 	declared, _, _ := strings.Cut(strings.ToLower(s.declared), ";")
 	ext := strings.ToLower(s.name[strings.LastIndexByte(s.name, '.')+1:])
 	switch {
-	case strings.HasPrefix(low, "begin:vcalendar"), strings.HasPrefix(low, "begin:vcard"):
+	case bytes.HasPrefix(low, []byte("begin:vcalendar")), bytes.HasPrefix(low, []byte("begin:vcard")):
 		return kind{"calendar", readCalendar}
 	case looksLikeMail(low):
 		return kind{"message", readMail}
-	case strings.HasPrefix(low, "from ") && looksLikeMail(afterLine(low)):
+	case bytes.HasPrefix(low, []byte("from ")) && looksLikeMail(afterLine(low)):
 		return kind{"mbox", readMbox}
-	case strings.Contains(low, "<svg") && !strings.Contains(low, "<html"):
+	case bytes.Contains(low, []byte("<svg")) && !bytes.Contains(low, []byte("<html")):
 		return kind{"svg", readXML}
-	case strings.Contains(low, "<office:document"):
+	case bytes.Contains(low, []byte("<office:document")):
 		return kind{"flat odf", readFlatODF}
-	case declared == "text/html", strings.Contains(low, "<html"), strings.HasPrefix(low, "<!doctype html"),
-		strings.Contains(low, "<body"), strings.Contains(low, "<div"), strings.Contains(low, "<p>"), strings.Contains(low, "<table"):
+	case declared == "text/html", bytes.Contains(low, []byte("<html")), bytes.HasPrefix(low, []byte("<!doctype html")),
+		bytes.Contains(low, []byte("<body")), bytes.Contains(low, []byte("<div")), bytes.Contains(low, []byte("<p>")), bytes.Contains(low, []byte("<table")):
 		return kind{"html", readHTML}
-	case strings.HasPrefix(low, "<?xml"), strings.HasPrefix(low, "<") && (strings.HasSuffix(declared, "xml") || ext == "xml"):
+	case bytes.HasPrefix(low, []byte("<?xml")), bytes.HasPrefix(low, []byte("<")) && (strings.HasSuffix(declared, "xml") || ext == "xml"):
 		return kind{"xml", readXML}
-	case (strings.HasPrefix(low, "{") || strings.HasPrefix(low, "[")) && (strings.HasSuffix(declared, "json") || ext == "json"):
+	case (bytes.HasPrefix(low, []byte("{")) || bytes.HasPrefix(low, []byte("["))) && (strings.HasSuffix(declared, "json") || ext == "json"):
 		return kind{"json", readJSON}
 	case declared == "text/csv", ext == "csv", ext == "tsv":
 		return kind{"csv", readCSV}
-	case strings.Contains(low, "-----begin pgp message-----"):
+	case bytes.Contains(low, []byte("-----begin pgp message-----")):
 		return kind{"pgp", readPGP}
 	case declared == "text/enriched", declared == "text/richtext":
 		return kind{"enriched", readHTML}
@@ -167,28 +168,46 @@ func textKind(s *source) kind {
 	return kind{"text", readText}
 }
 
-func afterLine(s string) string {
-	_, rest, _ := strings.Cut(s, "\n")
+// asciiLower appends s with its ASCII letters in lower case: that is all that the marks of
+// formats are made of.
+func asciiLower(dst []byte, s string) []byte {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+func afterLine(s []byte) []byte {
+	_, rest, _ := bytes.Cut(s, []byte("\n"))
 	return rest
 }
 
 // looksLikeMail wants two of the fields that mail has, at the start.
-func looksLikeMail(low string) bool {
+func looksLikeMail(low []byte) bool {
 	found := 0
-	for i, line := range strings.SplitN(low, "\n", 40) {
-		name, _, ok := strings.Cut(line, ":")
+	for i, rest := 0, low; i < 40; i++ {
+		line, after, more := bytes.Cut(rest, []byte("\n"))
+		rest = after
+		name, _, ok := bytes.Cut(line, []byte(":"))
 		switch {
-		case ok && i == 0 && strings.ContainsAny(name, " \t<>"):
+		case ok && i == 0 && bytes.ContainsAny(name, " \t<>"):
 			return false
-		case line == "" || line == "\r":
+		case len(line) == 0 || string(line) == "\r":
 			return found >= 3
 		case ok:
-			switch name {
+			switch string(name) {
 			case "received", "from", "date", "message-id", "mime-version", "return-path", "delivered-to", "subject":
 				found++
 			}
 		case i == 0:
 			return false
+		}
+		if !more {
+			break
 		}
 	}
 	return false

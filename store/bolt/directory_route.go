@@ -44,7 +44,7 @@ func (d *directory) Find(_ context.Context, addr string) (store.Entry, error) {
 	}
 	e.Domain = &dom
 	if agency, ok := d.people.agencies[dom.Agency]; ok {
-		e.Agency = &agency
+		e.Agency = copyOf(agency)
 	}
 	if bad != nil { // nobody has an address that cannot be
 		return e, nil
@@ -52,15 +52,18 @@ func (d *directory) Find(_ context.Context, addr string) (store.Entry, error) {
 	full := local + "@" + domain
 	e.Split = d.people.splits[domain][full]
 	if id, ok := d.people.addresses[full]; ok {
-		account := *d.people.accounts[id]
-		e.Account = &account
+		e.Account = copyOf(*d.people.accounts[id])
 	} else if alias, ok := d.people.aliases[full]; ok {
-		e.Alias = &alias
+		e.Alias = copyOf(alias)
 	} else if group, ok := d.people.groups[full]; ok {
-		e.Group = &group
+		e.Group = copyOf(group)
 	}
 	return e, nil
 }
+
+// copyOf is for what is there alone: a variable whose address is taken costs also where
+// there is nothing.
+func copyOf[T any](v T) *T { return &v }
 
 // AgencyByName gives an agency.
 func (d *directory) AgencyByName(name string) (store.Agency, bool) {
