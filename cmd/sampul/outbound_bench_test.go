@@ -152,6 +152,8 @@ func BenchmarkLongQueue(b *testing.B) {
 			fill(b, r, queued/40, fmt.Sprintf("mati%d.test", i))
 		}
 		memory("filled")
+		time.Sleep(10 * time.Second) // what the burst left is given back
+		memory("calm")
 		r.terminate()
 		began := time.Now()
 		r = startDemo(b, "--dir", dir)
