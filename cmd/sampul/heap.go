@@ -46,7 +46,7 @@ const (
 const (
 	calm      = 8 << 20  // octets allocated in one look
 	calmLooks = 3        // in a row
-	worthIt   = 64 << 20 // octets that can be given back
+	worthIt   = 16 << 20 // octets that can be given back
 )
 
 // tendHeap collects garbage less often while the queue is long and there is room, and gives
