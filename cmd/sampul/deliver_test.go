@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-smtp"
 
@@ -336,4 +337,56 @@ func pathOf(t *testing.T, name, text string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// What an officer forwards goes out with a reverse-path of ours and an ARC seal that another
+// implementation believes, and its bounce comes back to who sent it.
+func TestForwardIsSealed(t *testing.T) {
+	python := peers.Python(t, "dkim", "dns.resolver")
+	port := freePort(t, "127.0.1.5")
+	mx := startRemote(t, "127.0.1.5", port, nil)
+	f := newForeign(t)
+	zone := dnstest.New(t, `
+jabatan.gov.my. IN MX 10 mx.jabatan.gov.my.
+mx.jabatan.gov.my. IN A 127.0.1.5
+asal.test. IN MX 10 mx.asal.test.
+mx.asal.test. IN A 127.0.1.5
+asal.test. IN TXT "v=spf1 ip4:127.0.0.1 -all"
+`+f.record("asal.test"))
+	r := demoOut(t, zone, port)
+	r.do("dkim", "add", "agensi-a.test")
+	r.publish(zone, "agensi-a.test")
+	r.do("account", "forward", "pegawai1@agensi-a.test", "--to", "kawan@jabatan.gov.my")
+	if err := r.offer("orang@asal.test", []string{"pegawai1@agensi-a.test"}, f.sign("asal.test", note("orang@asal.test", "pegawai1@agensi-a.test", "Maju"), time.Time{})); err != nil {
+		t.Fatal(err)
+	}
+	got := mx.wait(t, 1)[0]
+	if !strings.HasPrefix(got.from, "SRS0=") || !strings.HasSuffix(got.from, "@agensi-a.test") || got.to[0] != "kawan@jabatan.gov.my" {
+		t.Errorf("from %s to %v", got.from, got.to)
+	}
+	host, dnsPort, _ := strings.Cut(zone.Addr, ":")
+	c := exec.Command(python, "-c", `
+import sys, dkim, dns.resolver
+r = dns.resolver.Resolver(configure=False); r.nameservers = [sys.argv[1]]; r.port = int(sys.argv[2])
+def txt(name, timeout=5):
+    try:
+        a = r.resolve(name.decode() if isinstance(name, bytes) else name, 'TXT')
+    except Exception:
+        return None
+    return b''.join(list(a)[0].strings)
+m = sys.stdin.buffer.read()
+cv, results, reason = dkim.arc_verify(m, dnsfunc=txt)
+print(cv.decode(), len(results), dkim.verify(m, dnsfunc=txt))
+`, host, dnsPort)
+	c.Stdin = strings.NewReader(got.data)
+	if out, err := c.CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != "pass 1 True" {
+		t.Errorf("another implementation: %v %s\n%s", err, out, got.data)
+	}
+	// The bounce.
+	if err := r.offer("", []string{got.from}, note("postmaster@jabatan.gov.my", "orang@asal.test", "Gagal")); err != nil {
+		t.Fatal(err)
+	}
+	if back := mx.wait(t, 2)[1]; back.from != "" || back.to[0] != "orang@asal.test" {
+		t.Errorf("the bounce went from <%s> to %v", back.from, back.to)
+	}
 }
