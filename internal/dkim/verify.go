@@ -88,7 +88,13 @@ type lookup struct {
 }
 
 func (m Source) header() (*header, error) {
-	b := make([]byte, min(max(m.BodyStart, 0), maxHeader+1<<16))
+	n := min(max(m.BodyStart, 0), maxHeader+1<<16)
+	if v, ok := m.ReaderAt.(interface{ Bytes() []byte }); ok { // in memory already
+		if all := v.Bytes(); int64(len(all)) >= n {
+			return parseHeader(all[:n:n]), nil
+		}
+	}
+	b := make([]byte, n)
 	if n, err := m.ReadAt(b, 0); n < len(b) {
 		return nil, fmt.Errorf("dkim: reading the header: %w", unexpected(err))
 	}
@@ -135,9 +141,12 @@ func (c *check) ask(name string) {
 	}
 	l := &lookup{}
 	c.keys[name] = l
-	c.wait.Go(func() {
-		l.txts, _, l.err = c.o.Resolver.TXT(c.ctx, name)
-	})
+	look := func() { l.txts, _, l.err = c.o.Resolver.TXT(c.ctx, name) }
+	if k, ok := c.o.Resolver.(interface{ Knows(name string) bool }); ok && k.Knows(name) {
+		look()
+		return
+	}
+	c.wait.Go(look)
 }
 
 // key gives the key of a signature, once all look-ups are over.

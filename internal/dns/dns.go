@@ -316,6 +316,21 @@ func (r *Resolver) cached(q question) *answer {
 	return a
 }
 
+// Knows says whether the texts at a name, or the names of an address in its reversed form,
+// are in the cache: whoever asks for several things at once need not begin a goroutine for
+// what is answered without waiting.
+func (r *Resolver) Knows(name string) bool {
+	if !r.On() {
+		return true
+	}
+	name = Name(name)
+	typ := dns.TypeTXT
+	if strings.HasSuffix(name, ".arpa") {
+		typ = dns.TypePTR
+	}
+	return r.cached(question{name, typ}) != nil
+}
+
 func (r *Resolver) keep(q question, a *answer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	mdns "github.com/miekg/dns"
+
 	"sampul/internal/dkim"
 	"sampul/internal/dns"
 )
@@ -53,10 +55,19 @@ func (c *Checker) Check(ctx context.Context, m *Mail) (*Results, error) {
 	var found *dkim.Findings
 	var err error
 	var wait sync.WaitGroup
-	wait.Go(func() { r.SPF = c.checkSPF(ctx, m) })
-	wait.Go(func() { r.IPRev, r.Hostname = c.checkIPRev(ctx, m.IP) })
+	// What the cache knows is not worth a goroutine: mostly that is all of it.
+	look := func(known bool, f func()) {
+		if known {
+			f()
+		} else {
+			wait.Go(f)
+		}
+	}
+	look(c.dns.Knows(domainOf(m.From)), func() { r.SPF = c.checkSPF(ctx, m) })
+	arpa, _ := mdns.ReverseAddr(r.IP.String())
+	look(c.dns.Knows(arpa), func() { r.IPRev, r.Hostname = c.checkIPRev(ctx, m.IP) })
 	for i, d := range from.domains {
-		wait.Go(func() { walks[i] = c.treeWalk(ctx, d) })
+		look(c.dns.Knows("_dmarc."+d), func() { walks[i] = c.treeWalk(ctx, d) })
 	}
 	found, err = dkim.Verify(ctx, dkim.Source{ReaderAt: m.Body, BodyStart: m.Index.Parts[0].BodyStart, Size: m.Index.Size},
 		dkim.Options{Resolver: c.dns, Now: c.o.Clock()})
