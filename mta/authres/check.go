@@ -3,6 +3,7 @@ package authres
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -27,6 +28,15 @@ type Options struct {
 type Checker struct {
 	o   Options
 	dns *dns.Resolver
+
+	spf   memory[sentBy, SPF]
+	iprev memory[netip.Addr, reverse]
+}
+
+// reverse is what iprev finds.
+type reverse struct {
+	result Result
+	name   string
 }
 
 // New makes a checker.
@@ -63,14 +73,34 @@ func (c *Checker) Check(ctx context.Context, m *Mail) (*Results, error) {
 			wait.Go(f)
 		}
 	}
-	look(c.dns.Knows(domainOf(m.From)), func() { r.SPF = c.checkSPF(ctx, m) })
-	arpa, _ := mdns.ReverseAddr(r.IP.String())
-	look(c.dns.Knows(arpa), func() { r.IPRev, r.Hostname = c.checkIPRev(ctx, m.IP) })
+	now := c.o.Clock()
+	by := sentBy{r.IP, m.HELO, m.From}
+	if spf, ok := c.spf.get(by, now); ok {
+		r.SPF = spf
+	} else {
+		look(c.dns.Knows(domainOf(m.From)), func() {
+			r.SPF = c.checkSPF(ctx, m)
+			if r.SPF.Result != TempError {
+				c.spf.put(by, r.SPF, now)
+			}
+		})
+	}
+	if rev, ok := c.iprev.get(r.IP, now); ok {
+		r.IPRev, r.Hostname = rev.result, rev.name
+	} else {
+		arpa, _ := mdns.ReverseAddr(r.IP.String())
+		look(c.dns.Knows(arpa), func() {
+			r.IPRev, r.Hostname = c.checkIPRev(ctx, m.IP)
+			if r.IPRev != TempError {
+				c.iprev.put(r.IP, reverse{r.IPRev, r.Hostname}, now)
+			}
+		})
+	}
 	for i, d := range from.domains {
 		look(c.dns.Knows("_dmarc."+d), func() { walks[i] = c.treeWalk(ctx, d) })
 	}
 	found, err = dkim.Verify(ctx, dkim.Source{ReaderAt: m.Body, BodyStart: m.Index.Parts[0].BodyStart, Size: m.Index.Size},
-		dkim.Options{Resolver: c.dns, Now: c.o.Clock()})
+		dkim.Options{Resolver: c.dns, Now: now})
 	wait.Wait()
 	if err != nil {
 		return nil, fmt.Errorf("authentication results: %w", err)
