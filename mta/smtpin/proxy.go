@@ -13,8 +13,8 @@ import (
 const proxyTime = 5 * time.Second
 
 // proxied reads the PROXY header (HAProxy's protocol, versions 1 and 2) that begins each
-// connection of such a listener. LOCAL and UNKNOWN keep the address of the proxy itself:
-// it asks for its own sake.
+// connection of such a listener. LOCAL and UNKNOWN keep the address of the proxy itself, but
+// not what that address may: the proxy does not say for whom it asks.
 func (s *session) proxied() error {
 	c := proxyproto.NewConn(s.raw, proxyproto.WithPolicy(proxyproto.REQUIRE), proxyproto.SetReadHeaderTimeout(proxyTime))
 	h := c.ProxyHeader()
@@ -27,8 +27,9 @@ func (s *session) proxied() error {
 	}
 	s.raw = c
 	s.wrap(c)
+	s.peer, s.trusted = netip.Addr{}, false
 	ap, err := netip.ParseAddrPort(c.RemoteAddr().String())
-	if err != nil { // a Unix socket behind the proxy
+	if err != nil || h.Command.IsLocal() || h.SourceAddr == nil { // err: a Unix socket behind the proxy
 		return nil
 	}
 	s.ip, s.port = plainAddr(ap.Addr()), ap.Port()

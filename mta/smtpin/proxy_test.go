@@ -51,6 +51,23 @@ func TestProxyHeaders(t *testing.T) {
 	}
 }
 
+// A proxy that is a server of ours too does not lend its rights to whom it does not name.
+func TestProxyLendsNoRights(t *testing.T) {
+	for _, tt := range []struct {
+		name, header string
+		may          bool
+	}{
+		{"named", proxyHeader(t, 1, "127.0.0.1:1025", "127.0.0.1:25"), true},
+		{"unknown", "PROXY UNKNOWN\r\n", false},
+	} {
+		addr := start(t, Config{Kind: MX, Proxy: loopback, Trusted: loopback, XClient: loopback}, &fake{})
+		out := exchange(t, addr, tt.header+"EHLO mx.luar.test\r\nMAIL FROM:<a@luar.test>\r\nRCPT TO:<x@jauh.test>\r\nQUIT\r\n")
+		if relays := strings.Contains(out, "250 2.1.5"); relays != tt.may || strings.Contains(out, "XCLIENT") != tt.may {
+			t.Errorf("%s: %s", tt.name, out)
+		}
+	}
+}
+
 func TestWithoutAProxyHeaderNothingIsSaid(t *testing.T) {
 	for _, raw := range []string{"EHLO luar.test\r\n", "PROXY TCP4 a b c d\r\n", "PROXY TCP4 192.0.2.7 192.0.2.8 1 2 3\r\n", "\r\n\r\n\x00\r\nQUIT\n\xff\xff\xff\xff"} {
 		c := connect(t, start(t, Config{Kind: MX, Proxy: loopback}, &fake{}))
