@@ -3,35 +3,31 @@ package policy
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"runtime"
-	"strings"
 	"time"
 
 	"sampul/internal/address"
 	"sampul/internal/gate"
 	"sampul/internal/message"
 	"sampul/policy/extract"
+	"sampul/policy/inspect"
 	"sampul/policy/mark"
-	"sampul/store"
 )
 
 // RuleSet is the version of the built-in rules; it stands beside each verdict.
-const RuleSet = "builtin-1"
+const RuleSet = "builtin-2"
 
 // Options of an engine. Without a Recorder nothing is recorded, for checks of files.
 type Options struct {
+	Inspector  *inspect.Inspector // nil: one that reads everything in this process
 	Recorder   Recorder
 	GovDomains []string // government outside the directory, "*.gov.my" for all below it; that is the default
 	Guidance   func(agency string) string
-	// Lookup says which agency a domain's address belongs to, and whether the domain is in the directory.
-	Lookup func(ctx context.Context, address string) (agency string, inside bool)
-	Budget extract.Budget
-	Clock  func() time.Time
-	Log    *slog.Logger
+	Clock      func() time.Time
+	Log        *slog.Logger
 }
 
 // An Engine judges messages. It may be used by many goroutines.
@@ -42,6 +38,9 @@ type Engine struct {
 
 // New makes an engine.
 func New(o Options) *Engine {
+	if o.Inspector == nil {
+		o.Inspector = inspect.New(inspect.Options{})
+	}
 	if o.GovDomains == nil {
 		o.GovDomains = address.Government
 	}
@@ -54,13 +53,17 @@ func New(o Options) *Engine {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	o.Budget.Worth = func(text string, html bool) bool {
-		if html {
-			return mark.MaybeHTML(text)
-		}
-		return mark.Maybe(text)
-	}
 	return &Engine{o: o, work: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)))}
+}
+
+// A judgement is one message under judgement.
+type judgement struct {
+	*Engine
+	m    *Mail
+	v    *Verdict
+	rep  *inspect.Report
+	from sender
+	dirs []Direction // by recipient; one at least
 }
 
 // Judge is the one gate. An error is a fault of the engine, or the end of ctx: the message
@@ -71,19 +74,19 @@ func (e *Engine) Judge(ctx context.Context, m *Mail) (v *Verdict, err error) {
 			v, err = nil, fmt.Errorf("policy: the engine failed: %v", p)
 		}
 	}()
-	v, err = e.look(ctx, m.Index, m.Body)
-	if err != nil {
+	j := &judgement{Engine: e, m: m}
+	if err := j.look(ctx, m.Index, m.Body); err != nil {
 		return nil, err
 	}
-	dirs, from := e.directions(ctx, m)
-	e.decide(v, m, dirs, from)
-	if err := e.record(ctx, v, m, dirs, from); err != nil {
+	j.dirs, j.from = e.directions(ctx, m)
+	j.decide()
+	if err := j.record(ctx); err != nil {
 		return nil, fmt.Errorf("policy: incident not recorded: %w", err)
 	}
-	if v.Action <= Tag {
-		v.Passed = gate.Mint(m.SHA256, m.Purpose, v.Class.String(), RuleSet, v.ID)
+	if j.v.Action <= Tag {
+		j.v.Passed = gate.Mint(m.SHA256, m.Purpose, j.v.Class.String(), RuleSet, j.v.ID)
 	}
-	return v, nil
+	return j.v, nil
 }
 
 // CheckFile judges a file as a message that takes one direction. Nothing is recorded, and
@@ -93,37 +96,38 @@ func (e *Engine) CheckFile(ctx context.Context, d Direction, agency string, r io
 	if _, err := io.Copy(x, io.NewSectionReader(r, 0, size)); err != nil {
 		return nil, err
 	}
-	v, err := e.look(ctx, x.Finish(), r)
-	if err != nil {
+	j := &judgement{Engine: e, m: &Mail{Agency: agency, Recipients: []Recipient{{}}}, dirs: []Direction{d},
+		from: sender{agency: agency, inside: d == Internal || d == Across || d == Out || d == Relay, gov: d != In}}
+	if err := j.look(ctx, x.Finish(), r); err != nil {
 		return nil, err
 	}
-	e.decide(v, &Mail{Agency: agency, Recipients: []Recipient{{}}}, []Direction{d}, sender{agency: agency, inside: d == Internal || d == Across || d == Out || d == Relay, gov: d != In})
-	return v, nil
+	j.decide()
+	return j.v, nil
 }
 
 // look takes the message apart and finds what is marked on it.
-func (e *Engine) look(ctx context.Context, x *message.Index, body io.ReaderAt) (*Verdict, error) {
+func (j *judgement) look(ctx context.Context, x *message.Index, body io.ReaderAt) error {
 	if !isPlain(x) {
 		select {
-		case e.work <- struct{}{}:
-			defer func() { <-e.work }()
+		case j.work <- struct{}{}:
+			defer func() { <-j.work }()
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return ctx.Err()
 		}
 	}
-	res, err := extract.Message(ctx, x, body, e.o.Budget)
+	rep, err := j.o.Inspector.Message(ctx, x, body)
 	if err != nil {
-		return nil, fmt.Errorf("policy: %w", err)
+		return fmt.Errorf("policy: %w", err)
 	}
-	found := mark.Judge(res.Parts)
-	v := &Verdict{ID: "V-" + rand.Text()[:12], basis: basis{found: found}}
+	found := mark.Weigh(rep.Found)
+	v := &Verdict{ID: "V-" + rand.Text()[:12], Notes: rep.Notes, basis: basis{found: found}}
 	v.Class = classOf(found.Class)
 	v.Suspicion = classOf(found.Suspicion)
 	for _, f := range found.Findings {
 		v.Evidence = append(v.Evidence, Evidence{Path: f.Path, Where: f.Where, Rule: f.Rule, Class: classOf(f.Class),
 			Word: f.Word, Weight: f.Weight, Why: f.Why})
 	}
-	for _, g := range res.Gaps {
+	for _, g := range rep.Gaps {
 		if g.Reason == extract.Unread {
 			v.Unread = append(v.Unread, fmt.Sprintf("%s (%s)", g.Path, g.Kind))
 			continue
@@ -134,7 +138,8 @@ func (e *Engine) look(ctx context.Context, x *message.Index, body io.ReaderAt) (
 	if len(v.gaps) > 0 && v.Class < Uninspectable {
 		v.Class = Uninspectable
 	}
-	return v, nil
+	j.v, j.rep = v, rep
+	return nil
 }
 
 // isPlain says whether a message is text alone: it is judged at once, while documents wait
@@ -152,98 +157,4 @@ func isPlain(x *message.Index) bool {
 func classOf(c mark.Class) Class {
 	return [...]Class{mark.None: Terbuka, mark.Terbuka: Terbuka, mark.Terhad: Terhad, mark.Sulit: Sulit,
 		mark.Rahsia: Rahsia, mark.RahsiaBesar: RahsiaBesar}[c]
-}
-
-// A sender is where a message comes from.
-type sender struct {
-	agency string
-	inside bool // an account of ours, or a domain in the directory
-	gov    bool // inside, or government elsewhere
-}
-
-// directions says which way the message goes to each recipient.
-func (e *Engine) directions(ctx context.Context, m *Mail) ([]Direction, sender) {
-	from := sender{agency: m.Agency, inside: m.Account != ""}
-	if !from.inside && m.Sender != "" {
-		_, domain, _ := strings.Cut(m.Sender, "@")
-		from.gov = e.government(domain)
-	}
-	from.gov = from.gov || from.inside
-	out := make([]Direction, max(1, len(m.Recipients)))
-	for i := range out {
-		agency := ""
-		if i < len(m.Recipients) {
-			agency = m.Recipients[i].Agency
-		}
-		switch {
-		case m.App:
-			out[i] = Relay
-		case m.Append:
-			out[i] = Internal
-		case from.inside && agency == from.agency && agency != "":
-			out[i] = Internal
-		case from.inside && agency != "":
-			out[i] = Across
-		case from.inside:
-			out[i] = Out
-		case from.gov:
-			out[i] = InGov
-		default:
-			out[i] = In
-		}
-	}
-	return out, from
-}
-
-func (e *Engine) government(domain string) bool { return address.In(e.o.GovDomains, domain) }
-
-// record keeps what was found, before anybody is told.
-func (e *Engine) record(ctx context.Context, v *Verdict, m *Mail, dirs []Direction, from sender) error {
-	if e.o.Recorder == nil || !v.notable() {
-		return nil
-	}
-	in := store.Incident{
-		Time: e.o.Clock(), Agency: agencyOf(m, from), Class: v.Class.String(), Action: v.Action.String(),
-		Direction: string(v.Direction), Listener: m.Listener, Remote: m.Remote, QueueID: m.QueueID, Account: m.Account,
-		Sender: m.Sender, Size: m.Body.Size(), RuleSet: RuleSet, State: "open",
-		MessageID: message.DecodeHeader([]byte(m.Index.Parts[0].Get("Message-ID"))),
-	}
-	for _, r := range m.Recipients {
-		if len(in.Recipients) == 100 {
-			break
-		}
-		in.Recipients = append(in.Recipients, r.Address)
-	}
-	for _, ev := range v.Evidence {
-		if ev.Weight == 0 && ev.Class != Uninspectable || len(in.Evidence) == 50 {
-			continue
-		}
-		in.Evidence = append(in.Evidence, store.IncidentEvidence{Path: ev.Path, Where: ev.Where, Rule: ev.Rule, Class: ev.Class.String()})
-	}
-	if v.Class == Terbuka && v.Suspicion != Terbuka {
-		in.Class = v.Suspicion.String()
-	}
-	id, err := e.o.Recorder.AddIncident(ctx, in)
-	if err != nil {
-		return errors.Join(err, ctx.Err())
-	}
-	v.Incident = id
-	if v.Action >= SecureLink {
-		v.refuse(e.o.Guidance(in.Agency))
-	}
-	return nil
-}
-
-// agencyOf is whose side an incident is about: the sender's where it is ours, else the
-// recipient's.
-func agencyOf(m *Mail, from sender) string {
-	if from.agency != "" {
-		return from.agency
-	}
-	for _, r := range m.Recipients {
-		if r.Agency != "" {
-			return r.Agency
-		}
-	}
-	return ""
 }

@@ -97,6 +97,7 @@ type Verdict struct {
 	Direction  Direction
 	Evidence   []Evidence
 	Unread     []string // carriers that are not read yet, named
+	Notes      []string // what was sampled, or looked at in part only
 	Incident   string   // ID, when one was recorded
 	Passed     gate.Passed
 	TagHeaders []byte // header fields to add, such as X-Sampul-Class; ends with CRLF, or empty

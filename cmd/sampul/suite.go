@@ -101,10 +101,6 @@ func openSuite(ctx context.Context, cfg *config.Config, log *slog.Logger, with .
 		GovDomains: cfg.GovDomains,
 		Guidance:   func(string) string { return cfg.Guidance },
 		Log:        log,
-		Lookup: func(ctx context.Context, address string) (string, bool) {
-			r, err := s.store.Resolve(ctx, address)
-			return r.Agency, err == nil && r.Local
-		},
 	})}
 	s.metrics = metrics.New(s.gauges())
 	s.judge.judged = s.metrics.Judged

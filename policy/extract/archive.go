@@ -16,7 +16,7 @@ import (
 // expand reads a stream that comes out of n octets, within the budget.
 func (w *walker) expand(a at, kind string, r io.Reader, n int64) ([]byte, bool) {
 	limit := max(1<<20, n*w.b.Ratio)
-	limit = min(limit, w.b.Expanded-w.expanded)
+	limit = min(limit, w.b.Expanded-w.used.Expanded)
 	var buf bytes.Buffer
 	got, err := io.Copy(&buf, io.LimitReader(r, limit+1))
 	if !w.spend(got) || got > limit {

@@ -1,12 +1,15 @@
 package extract
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"io"
 	"path"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"sampul/internal/message"
@@ -15,16 +18,64 @@ import (
 // Budget bounds the work for one message with all that it carries. Past it the rest
 // is a [Gap] with reason [TooMuch].
 type Budget struct {
-	Depth    int   // containers in containers; 16
-	Members  int   // files in containers; 10,000
-	Expanded int64 // octets that come out of containers and encodings; 512 MiB
-	Ratio    int64 // of what comes out to what went in, once it is over 1 MiB; 200
-	Units    int   // of text; 500,000
-	Text     int64 // octets of text; 64 MiB
+	Depth    int           // containers in containers; 16
+	Members  int           // files in containers; 10,000
+	Expanded int64         // octets that come out of containers and encodings; 512 MiB
+	Ratio    int64         // of what comes out to what went in, once it is over 1 MiB; 200
+	Units    int           // of text; 500,000
+	Text     int64         // octets of text; 64 MiB
+	Whole    int64         // octets of one file that must be in memory as a whole; 128 MiB
+	CPU      time.Duration // of this process, for the message; 30 s
 
 	// Worth says whether text, or HTML, can hold anything that is looked for; nil: all is
 	// worth to be taken apart. It spares plain mail most of the work.
 	Worth func(text string, html bool) bool
+
+	// Apart reads a document of a binary or container format elsewhere, in a worker process,
+	// and says what that used in all; its findings are the caller's affair. Nil: it is read here.
+	Apart func(d Document) (Used, error)
+
+	// Recognise reads letters in pictures; nil: there is nothing that can.
+	Recognise Recogniser
+}
+
+// Used is how much of a budget is gone.
+type Used struct {
+	Members  int
+	Expanded int64
+	Units    int
+	Text     int64
+	CPU      time.Duration
+}
+
+// A Document is a file with where it stands. It is plain data, that a pipe can carry.
+type Document struct {
+	Path     string // through containers, for people
+	Depth    int
+	Name     string
+	Declared string // media type
+	Charset  string
+	Data     []byte
+	Used     Used // before it
+}
+
+// A Recogniser finds lines of letters in pages, all in one go: out[i] are those of pages[i]
+// from top to bottom. Its error is that of ctx, or of what does the work.
+type Recogniser func(ctx context.Context, pages []*image.Gray, how Recognition) (out [][]RecognisedLine, err error)
+
+// Recognition says how pages are to be read.
+type Recognition struct {
+	Orient bool // the pages may lie on a side: find out first
+	Sparse bool // a few lines anywhere, such as the strips at the head and foot
+	DPI    int  // 0 for unknown
+}
+
+// A RecognisedLine is one line in a picture.
+type RecognisedLine struct {
+	Text       string
+	Box        image.Rectangle
+	Height     int // of its capitals, in pixels
+	Confidence int // 0 to 100
 }
 
 func (b Budget) filled() Budget {
@@ -36,7 +87,10 @@ func (b Budget) filled() Budget {
 	def(&b.Depth, 16)
 	def(&b.Members, 10_000)
 	def(&b.Units, 500_000)
-	for v, d := range map[*int64]int64{&b.Expanded: 512 << 20, &b.Ratio: 200, &b.Text: 64 << 20} {
+	if b.CPU <= 0 {
+		b.CPU = 30 * time.Second
+	}
+	for v, d := range map[*int64]int64{&b.Expanded: 512 << 20, &b.Ratio: 200, &b.Text: 64 << 20, &b.Whole: 128 << 20} {
 		if *v <= 0 {
 			*v = d
 		}
@@ -54,10 +108,11 @@ func Message(ctx context.Context, x *message.Index, body io.ReaderAt, b Budget) 
 	return w.result()
 }
 
-// File takes apart one document, as if it were attached.
-func File(ctx context.Context, name string, content []byte, b Budget) (*Result, error) {
-	w := &walker{ctx: ctx, b: b.filled()}
-	w.file(at{}, source{name: name, data: content})
+// Read takes apart one document.
+func Read(ctx context.Context, d Document, b Budget) (*Result, error) {
+	w := &walker{ctx: ctx, b: b.filled(), used: d.Used}
+	w.b.Apart = nil
+	w.file(at{d.Path, d.Depth}, source{name: d.Name, declared: d.Declared, charset: d.Charset, data: d.Data})
 	return w.result()
 }
 
@@ -67,13 +122,11 @@ type walker struct {
 	b   Budget
 	res Result
 
-	members  int
-	expanded int64
-	units    int
-	text     int64
-	lists    int
-	over     bool
-	err      error // of reading: the message is not judged
+	used    Used
+	lists   int
+	current int // in res.Files: the document that is read now
+	over    bool
+	err     error // of reading: the message is not judged
 }
 
 func (w *walker) result() (*Result, error) {
@@ -83,6 +136,7 @@ func (w *walker) result() (*Result, error) {
 	if w.err != nil {
 		return nil, w.err
 	}
+	w.res.Used = w.used
 	return &w.res, nil
 }
 
@@ -124,13 +178,13 @@ func (w *walker) dull(text string, html bool) bool { return w.b.Worth != nil && 
 
 // spend takes n octets of the budget for what is expanded.
 func (w *walker) spend(n int64) bool {
-	w.expanded += n
-	return w.expanded <= w.b.Expanded
+	w.used.Expanded += n
+	return w.used.Expanded <= w.b.Expanded
 }
 
 // member counts a file in a container.
 func (w *walker) member(a at) bool {
-	if w.members++; w.members > w.b.Members || a.depth > w.b.Depth {
+	if w.used.Members++; w.used.Members > w.b.Members || a.depth > w.b.Depth {
 		if !w.over {
 			w.over = true
 			w.gap(a, "container", TooMuch, "too many files, or too deep in each other")
@@ -160,9 +214,9 @@ func (p *writer) add(u Unit) {
 		return
 	}
 	w := p.w
-	w.units++
-	w.text += int64(len(u.Text))
-	if w.units > w.b.Units || w.text > w.b.Text {
+	w.used.Units++
+	w.used.Text += int64(len(u.Text))
+	if w.used.Units > w.b.Units || w.used.Text > w.b.Text {
 		if !w.over {
 			w.over = true
 			w.res.Gaps = append(w.res.Gaps, Gap{p.part.Path, p.part.Kind, TooMuch, "more text than can be looked at"})
@@ -201,6 +255,20 @@ func (w *walker) file(a at, s source) {
 		return
 	}
 	k := sniff(&s)
+	f := len(w.res.Files)
+	w.res.Files = append(w.res.Files, File{Path: a.path, Name: s.name, Kind: k.name, Declared: s.declared, Size: int64(len(s.data)),
+		Depth: a.depth - 1, Head: bytes.Clone(s.data[:min(len(s.data), HeadSize)])})
+	w.current = f
+	if k.apart && w.b.Apart != nil {
+		w.res.Files = w.res.Files[:f] // whoever reads it tells of it
+		used, err := w.b.Apart(Document{Path: a.path, Depth: a.depth, Name: s.name, Declared: s.declared, Charset: s.charset,
+			Data: s.data, Used: w.used})
+		w.used = used
+		if err != nil {
+			w.err = err
+		}
+		return
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			w.gap(a, k.name, Damaged, "the reader failed on it")

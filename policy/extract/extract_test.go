@@ -73,7 +73,7 @@ func found(r *Result) (all []string) {
 
 func read(t testing.TB, name string, content []byte) *Result {
 	t.Helper()
-	r, err := File(context.Background(), name, content, Budget{})
+	r, err := Read(context.Background(), Document{Name: name, Data: content}, Budget{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,17 +219,17 @@ func TestBudgets(t *testing.T) {
 	for i := range 50 {
 		files = append(files, fmt.Sprint(i, ".txt"), "isi")
 	}
-	r, err := File(context.Background(), "a.zip", zipped(t, files...), Budget{Members: 10})
+	r, err := Read(context.Background(), Document{Name: "a.zip", Data: zipped(t, files...)}, Budget{Members: 10})
 	if err != nil || len(r.Gaps) != 1 || r.Gaps[0].Reason != TooMuch {
 		t.Errorf("%+v, %v", r, err)
 	}
-	r, err = File(context.Background(), "a.txt", []byte(strings.Repeat("baris\n", 100)), Budget{Units: 10})
+	r, err = Read(context.Background(), Document{Name: "a.txt", Data: []byte(strings.Repeat("baris\n", 100))}, Budget{Units: 10})
 	if err != nil || len(r.Gaps) != 1 || len(r.Parts[0].Units) > 10 {
 		t.Errorf("%+v, %v", r, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := File(ctx, "a.txt", []byte("isi"), Budget{}); err == nil {
+	if _, err := Read(ctx, Document{Name: "a.txt", Data: []byte("isi")}, Budget{}); err == nil {
 		t.Error("a context that ended gave a result")
 	}
 }
@@ -246,7 +246,7 @@ func FuzzFile(f *testing.F) {
 		f.Add("a.bin", s)
 	}
 	f.Fuzz(func(t *testing.T, name string, b []byte) {
-		r, err := File(context.Background(), name, b, Budget{Expanded: 8 << 20, Members: 200, Text: 1 << 20})
+		r, err := Read(context.Background(), Document{Name: name, Data: b}, Budget{Expanded: 8 << 20, Members: 200, Text: 1 << 20})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,9 +7,11 @@ import (
 )
 
 // A kind of file, known by its content. One without a reader is not read yet.
+// Kinds that are apart are read in a worker process.
 type kind struct {
-	name string
-	read func(*walker, at, *source)
+	name  string
+	read  func(*walker, at, *source)
+	apart bool
 }
 
 type magic struct {
@@ -23,31 +25,31 @@ var magics []magic
 
 func init() {
 	magics = []magic{
-		{0, "PK\x03\x04", kind{"zip", readZip}},
-		{0, "PK\x05\x06", kind{"zip", readZip}},
-		{0, "\x1f\x8b", kind{"gzip", readGzip}},
-		{0, "BZh", kind{"bzip2", readBzip2}},
-		{257, "ustar", kind{"tar", readTar}},
-		{0, `{\rtf`, kind{"rtf", readRTF}},
-		{0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", kind{"ole", readOLE}},
-		{0, "%PDF-", kind{"pdf", nil}},
-		{0, "\x89PNG", kind{"png", nil}},
-		{0, "\xff\xd8\xff", kind{"jpeg", nil}},
-		{0, "GIF8", kind{"gif", nil}},
-		{0, "II*\x00", kind{"tiff", nil}},
-		{0, "MM\x00*", kind{"tiff", nil}},
-		{8, "WEBP", kind{"webp", nil}},
-		{0, "7z\xbc\xaf\x27\x1c", kind{"7z", nil}},
-		{0, "Rar!\x1a\x07", kind{"rar", nil}},
-		{0, "\xfd7zXZ\x00", kind{"xz", nil}},
-		{0, "\x78\x9f\x3e\x22", kind{"winmail.dat", nil}},
-		{0, "\x28\xb5\x2f\xfd", kind{"zstd", nil}},
-		{0, "MZ", kind{"executable", nil}},
-		{0, "\x7fELF", kind{"executable", nil}},
-		{4, "ftyp", kind{"video", nil}},
-		{0, "ID3", kind{"audio", nil}},
-		{0, "RIFF", kind{"media", nil}},
-		{0, "OggS", kind{"media", nil}},
+		{0, "PK\x03\x04", kind{name: "zip", read: readZip, apart: true}},
+		{0, "PK\x05\x06", kind{name: "zip", read: readZip, apart: true}},
+		{0, "\x1f\x8b", kind{name: "gzip", read: readGzip, apart: true}},
+		{0, "BZh", kind{name: "bzip2", read: readBzip2, apart: true}},
+		{257, "ustar", kind{name: "tar", read: readTar, apart: true}},
+		{0, `{\rtf`, kind{name: "rtf", read: readRTF, apart: true}},
+		{0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", kind{name: "ole", read: readOLE, apart: true}},
+		{0, "%PDF-", kind{name: "pdf"}},
+		{0, "\x89PNG", kind{name: "png"}},
+		{0, "\xff\xd8\xff", kind{name: "jpeg"}},
+		{0, "GIF8", kind{name: "gif"}},
+		{0, "II*\x00", kind{name: "tiff"}},
+		{0, "MM\x00*", kind{name: "tiff"}},
+		{8, "WEBP", kind{name: "webp"}},
+		{0, "7z\xbc\xaf\x27\x1c", kind{name: "7z"}},
+		{0, "Rar!\x1a\x07", kind{name: "rar"}},
+		{0, "\xfd7zXZ\x00", kind{name: "xz"}},
+		{0, "\x78\x9f\x3e\x22", kind{name: "winmail.dat"}},
+		{0, "\x28\xb5\x2f\xfd", kind{name: "zstd"}},
+		{0, "MZ", kind{name: "executable"}},
+		{0, "\x7fELF", kind{name: "executable"}},
+		{4, "ftyp", kind{name: "video"}},
+		{0, "ID3", kind{name: "audio"}},
+		{0, "RIFF", kind{name: "media"}},
+		{0, "OggS", kind{name: "media"}},
 	}
 }
 
@@ -60,15 +62,15 @@ func sniff(s *source) kind {
 		}
 	}
 	if i := bytes.Index(b[:min(len(b), 1024)], []byte("%PDF-")); i >= 0 { // junk before it is allowed
-		return kind{"pdf", nil}
+		return kind{name: "pdf"}
 	}
 	if looksLikeText(b) {
 		return textKind(s)
 	}
 	if hasZipEnd(b) { // a zip behind something else
-		return kind{"zip", readZip}
+		return kind{name: "zip", read: readZip, apart: true}
 	}
-	return kind{"unknown binary", nil}
+	return kind{name: "unknown binary"}
 }
 
 func hasZipEnd(b []byte) bool {
@@ -142,30 +144,30 @@ func textKind(s *source) kind {
 	ext := strings.ToLower(s.name[strings.LastIndexByte(s.name, '.')+1:])
 	switch {
 	case bytes.HasPrefix(low, []byte("begin:vcalendar")), bytes.HasPrefix(low, []byte("begin:vcard")):
-		return kind{"calendar", readCalendar}
+		return kind{name: "calendar", read: readCalendar}
 	case looksLikeMail(low):
-		return kind{"message", readMail}
+		return kind{name: "message", read: readMail}
 	case bytes.HasPrefix(low, []byte("from ")) && looksLikeMail(afterLine(low)):
-		return kind{"mbox", readMbox}
+		return kind{name: "mbox", read: readMbox}
 	case bytes.Contains(low, []byte("<svg")) && !bytes.Contains(low, []byte("<html")):
-		return kind{"svg", readXML}
+		return kind{name: "svg", read: readXML}
 	case bytes.Contains(low, []byte("<office:document")):
-		return kind{"flat odf", readFlatODF}
+		return kind{name: "flat odf", read: readFlatODF}
 	case declared == "text/html", bytes.Contains(low, []byte("<html")), bytes.HasPrefix(low, []byte("<!doctype html")),
 		bytes.Contains(low, []byte("<body")), bytes.Contains(low, []byte("<div")), bytes.Contains(low, []byte("<p>")), bytes.Contains(low, []byte("<table")):
-		return kind{"html", readHTML}
+		return kind{name: "html", read: readHTML}
 	case bytes.HasPrefix(low, []byte("<?xml")), bytes.HasPrefix(low, []byte("<")) && (strings.HasSuffix(declared, "xml") || ext == "xml"):
-		return kind{"xml", readXML}
+		return kind{name: "xml", read: readXML}
 	case (bytes.HasPrefix(low, []byte("{")) || bytes.HasPrefix(low, []byte("["))) && (strings.HasSuffix(declared, "json") || ext == "json"):
-		return kind{"json", readJSON}
+		return kind{name: "json", read: readJSON}
 	case declared == "text/csv", ext == "csv", ext == "tsv":
-		return kind{"csv", readCSV}
+		return kind{name: "csv", read: readCSV}
 	case bytes.Contains(low, []byte("-----begin pgp message-----")):
-		return kind{"pgp", readPGP}
+		return kind{name: "pgp", read: readPGP}
 	case declared == "text/enriched", declared == "text/richtext":
-		return kind{"enriched", readHTML}
+		return kind{name: "enriched", read: readHTML}
 	}
-	return kind{"text", readText}
+	return kind{name: "text", read: readText}
 }
 
 // asciiLower appends s with its ASCII letters in lower case: that is all that the marks of

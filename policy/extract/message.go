@@ -77,7 +77,7 @@ func (w *walker) leaf(a at, x *message.Index, p *message.Part, body io.ReaderAt,
 	if p.Type == "text" && !attached && !looksLikeBinary(data) {
 		k := textKind(&s)
 		if k.name == "message" || k.name == "mbox" || k.name == "csv" { // a body is a body
-			k = kind{"text", readText}
+			k = kind{name: "text", read: readText}
 		}
 		w.guarded(here, k, &s)
 		return

@@ -28,6 +28,7 @@ const (
 	Comment     Place = "comment"
 	Hidden      Place = "hidden"
 	Deleted     Place = "deleted"
+	OCRLine     Place = "ocr-line" // a line of letters recognised in a picture
 )
 
 // Style is how a unit looks, where the format says so.
@@ -82,8 +83,27 @@ type Gap struct {
 	Why    string // for people
 }
 
+// A File is an attachment, or a file in one, as rules see it.
+type File struct {
+	Path     string
+	Name     string // as it is called, "" for nothing
+	Kind     string // by content: docx, zip, executable ...
+	Declared string // media type that the message names, "" for none
+	Size     int64  // decoded, in octets
+	Depth    int    // 0 for an attachment of the message itself
+	Head     []byte // its first octets, [HeadSize] at most
+	Macros   bool   // carries program code that an office program would run
+	Locked   bool   // encrypted, or holds something that is
+}
+
+// HeadSize is how much of a file's beginning is kept for rules by magic bytes.
+const HeadSize = 32
+
 // Result is all that was found in a message.
 type Result struct {
 	Parts []Part
 	Gaps  []Gap
+	Files []File
+	Notes []string // for people: what was sampled, or looked at in part only
+	Used  Used
 }

@@ -50,21 +50,43 @@ type Verdict struct {
 	Findings  []Finding
 }
 
-// Judge finds all evidence in the parts of a message, and weighs it.
-func Judge(parts []extract.Part) Verdict {
-	var v Verdict
+// Found is the evidence in some parts of a message, before it is weighed together.
+type Found struct {
+	Findings []Finding
+	Declared bool // the subject declares the message open
+}
+
+// Add takes in what was found in other parts.
+func (f *Found) Add(other Found) {
+	f.Findings = append(f.Findings, other.Findings...)
+	f.Declared = f.Declared || other.Declared
+}
+
+// Find looks for evidence in each part by itself, so that the parts of a message can be
+// looked through in different places. A nil s is what is built in.
+func Find(parts []extract.Part, s *Settings) Found {
+	var f Found
 	for i := range parts {
-		p := newPart(&parts[i])
+		p := newPart(&parts[i], s)
 		if p == nil {
 			continue
 		}
 		p.find()
-		v.Findings = append(v.Findings, p.found...)
-		v.Declared = v.Declared || p.declared
+		f.Findings = append(f.Findings, p.found...)
+		f.Declared = f.Declared || p.declared
 	}
+	return f
+}
+
+// Weigh says what all evidence of a message together shows.
+func Weigh(f Found) Verdict {
+	v := Verdict{Findings: f.Findings, Declared: f.Declared}
 	v.weigh()
 	return v
 }
+
+// Judge finds all evidence in the parts of a message, and weighs it.
+func Judge(parts []extract.Part) Verdict { return Weigh(Find(parts, nil)) }
 
 func (v *Verdict) weigh() {
 	var score, native [RahsiaBesar + 1]int
@@ -99,6 +121,7 @@ type unit struct {
 // A part is one part while evidence is looked for in it.
 type part struct {
 	*extract.Part
+	set      *Settings
 	units    []unit
 	lines    int            // how many there are of unit.order
 	rows     map[int]int    // cells in a line
@@ -115,7 +138,7 @@ type part struct {
 }
 
 // newPart prepares a part; nil when no class word can be in it.
-func newPart(in *extract.Part) *part {
+func newPart(in *extract.Part, set *Settings) *part {
 	var look scanner
 	for i := range in.Units {
 		if look.text(in.Units[i].Text) {
@@ -125,7 +148,7 @@ func newPart(in *extract.Part) *part {
 	if !look.hit {
 		return nil
 	}
-	p := &part{Part: in}
+	p := &part{Part: in, set: set}
 	p.units = make([]unit, 0, len(in.Units))
 	for i := range in.Units {
 		u := unit{Unit: &in.Units[i]}
