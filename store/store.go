@@ -37,6 +37,7 @@ type Store interface {
 	Trace
 	States
 	Incidents
+	Policies
 
 	// Failed is closed when the engine has failed for good; Err says why. The
 	// process ends then: truth is read again at the next start.
@@ -64,6 +65,20 @@ type Actor struct {
 	Agency  string
 	Account AccountID
 	Role    Role
+	Name    string // who it is, for what is recorded; "" for nobody in particular
+}
+
+// String is who it is, as histories tell it.
+func (a Actor) String() string {
+	switch {
+	case a.Name == "" && a.Role == RoleOperator:
+		return "operator"
+	case a.Name == "":
+		return fmt.Sprintf("account %d", a.Account)
+	case a.Role == RoleOperator:
+		return "operator " + a.Name
+	}
+	return a.Name
 }
 
 // System is the suite itself: SMTP intake, the applier, the operator's CLI.

@@ -27,6 +27,7 @@ var (
 	bucketSplits    = []byte("splits")  // domain: its table
 	bucketDKIM      = []byte("dkim")    // domain, NUL, selector
 	bucketSecrets   = []byte("secrets") // one row: what SuiteSecret derives from
+	bucketPolicy    = []byte("policy")  // kind, agency, NUL, name, NUL, version
 )
 
 // directoryRow is the version that stands before each row's JSON. Readers of older
@@ -73,6 +74,8 @@ type people struct {
 	dkim      map[string][]store.DKIMKey   // by domain; alike
 	loads     []int                        // accounts in each shard
 	lastID    store.AccountID
+
+	policy policies
 }
 
 func openDirectory(path string, key *seal.DataKey, clock func() time.Time, shards int, gov []string) (*directory, error) {
@@ -88,7 +91,7 @@ func openDirectory(path string, key *seal.DataKey, clock func() time.Time, shard
 	d.logins.init()
 	err = db.Update(func(tx *bbolt.Tx) error {
 		for _, b := range [][]byte{bucketMeta, bucketAgencies, bucketDomains, bucketAccounts, bucketAliases, bucketVerifiers, bucketIncidents,
-			bucketGroups, bucketSplits, bucketDKIM, bucketSecrets} {
+			bucketGroups, bucketSplits, bucketDKIM, bucketSecrets, bucketPolicy} {
 			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 				return err
 			}
@@ -133,6 +136,9 @@ func (d *directory) load(tx *bbolt.Tx) error {
 		return err
 	}
 	if err := d.loadRouting(tx, p); err != nil {
+		return err
+	}
+	if err := d.loadPolicy(tx, p); err != nil {
 		return err
 	}
 	return eachRow(d, tx, bucketVerifiers, func(k []byte, v []verifier) {
