@@ -38,6 +38,7 @@ type Store interface {
 	States
 	Incidents
 	Policies
+	Cases
 
 	// Failed is closed when the engine has failed for good; Err says why. The
 	// process ends then: truth is read again at the next start.

@@ -70,7 +70,7 @@ var firstOperations = map[string]operation{
 		return eachOf(emit, st.Aliases)(ctx)
 	}),
 	"incident.list": op(func(ctx context.Context, st store.Store, a listArgs, emit func(any) error) error {
-		all, err := st.Incidents(ctx, store.System, a.Max)
+		all, err := st.Incidents(ctx, store.System, store.IncidentFilter{Max: a.Max})
 		return each(emit, all, err)
 	}),
 	"incident.show": op(func(ctx context.Context, st store.Store, a idArgs, emit func(any) error) error {

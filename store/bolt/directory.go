@@ -44,6 +44,7 @@ type directory struct {
 	clock   func() time.Time
 	shards  int
 	logins  logins
+	cases   caseIndex
 	gov     []string // domains of government outside the directory
 	secret  []byte   // of the suite
 	onHold  told[store.Account]
@@ -91,7 +92,7 @@ func openDirectory(path string, key *seal.DataKey, clock func() time.Time, shard
 	d.logins.init()
 	err = db.Update(func(tx *bbolt.Tx) error {
 		for _, b := range [][]byte{bucketMeta, bucketAgencies, bucketDomains, bucketAccounts, bucketAliases, bucketVerifiers, bucketIncidents,
-			bucketGroups, bucketSplits, bucketDKIM, bucketSecrets, bucketPolicy} {
+			bucketGroups, bucketSplits, bucketDKIM, bucketSecrets, bucketPolicy, bucketIncidentIDs, bucketCases} {
 			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 				return err
 			}
@@ -100,6 +101,9 @@ func openDirectory(path string, key *seal.DataKey, clock func() time.Time, shard
 			return err
 		}
 		if err := d.loadSecret(tx); err != nil {
+			return err
+		}
+		if err := d.loadCases(tx); err != nil {
 			return err
 		}
 		return d.load(tx)

@@ -177,7 +177,7 @@ func incidentsKept(t *testing.T, r *rig) {
 	r.ok(err)
 	r.restart()
 	officer := store.Actor{Agency: "agensi-a", Role: store.RoleSecurity}
-	list, err := r.Incidents(ctx, officer, 100)
+	list, err := r.Incidents(ctx, officer, store.IncidentFilter{})
 	r.ok(err)
 	if len(list) != 20 || list[0].ID != last {
 		t.Errorf("a security officer sees %d incidents, the newest %v", len(list), list[0].ID)
@@ -190,10 +190,10 @@ func incidentsKept(t *testing.T, r *rig) {
 	if _, err := r.IncidentByID(ctx, officer, other); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("an incident of another agency: %v", err)
 	}
-	if _, err := r.Incidents(ctx, as(r.satu), 10); !errors.Is(err, store.ErrForbidden) {
+	if _, err := r.Incidents(ctx, as(r.satu), store.IncidentFilter{}); !errors.Is(err, store.ErrForbidden) {
 		t.Errorf("an officer lists incidents: %v", err)
 	}
-	if list, err := r.Incidents(ctx, store.System, 5); err != nil || len(list) != 5 {
+	if list, err := r.Incidents(ctx, store.System, store.IncidentFilter{Max: 5}); err != nil || len(list) != 5 {
 		t.Errorf("at most 5: %d, %v", len(list), err)
 	}
 }
