@@ -124,7 +124,8 @@ type walker struct {
 
 	used    Used
 	lists   int
-	current int // in res.Files: the document that is read now
+	current int   // in res.Files: the document that is read now
+	sums    *sums // not nil: nothing is read, sums are made
 	over    bool
 	err     error // of reading: the message is not judged
 }

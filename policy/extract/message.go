@@ -60,7 +60,7 @@ func (w *walker) leaf(a at, x *message.Index, p *message.Part, body io.ReaderAt,
 			w.name(here, other)
 		}
 	}
-	if w.locked(here, p) {
+	if w.sums == nil && w.locked(here, p) {
 		return
 	}
 	if !w.member(here) {
@@ -68,6 +68,14 @@ func (w *walker) leaf(a at, x *message.Index, p *message.Part, body io.ReaderAt,
 	}
 	data, ok := w.content(here, p, body)
 	if !ok {
+		return
+	}
+	if w.sums != nil {
+		if attached {
+			w.sums.add(here.path, data)
+		} else {
+			w.sums.text(here.path, data)
+		}
 		return
 	}
 	s := source{name: name, declared: p.Type + "/" + p.Subtype, charset: message.ParamValue(p.Params, "charset"), data: data}
@@ -165,9 +173,17 @@ func (w *walker) headers(a at, p *message.Part) {
 		name := strings.ToLower(f.Name)
 		switch {
 		case name == "subject" || name == "thread-topic":
-			out.add(Unit{Place: Subject, Where: "subject", Text: unfold(message.DecodeHeader(f.Value))})
+			text := unfold(message.DecodeHeader(f.Value))
+			if w.sums != nil && name == "subject" {
+				w.sums.subject(out.part.Path, text)
+			}
+			out.add(Unit{Place: Subject, Where: "subject", Text: text})
 		case markHeaders[name]:
-			out.add(Unit{Place: HeaderField, Where: "header field " + f.Name, Text: f.Name + ": " + unfold(message.DecodeHeader(f.Value))})
+			text := f.Name + ": " + unfold(message.DecodeHeader(f.Value))
+			if w.sums != nil {
+				w.sums.text(out.part.Path, []byte(text))
+			}
+			out.add(Unit{Place: HeaderField, Where: "header field " + f.Name, Text: text})
 		}
 	}
 	out.end()
