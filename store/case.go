@@ -40,7 +40,6 @@ type Case struct {
 
 // A CaseDecision is an officer's word on a case.
 type CaseDecision struct {
-	By      string // who says so, "" for the actor's account
 	Approve bool
 	Reason  string // needed
 }

@@ -85,7 +85,6 @@ type IncidentFilter struct {
 
 // An IncidentChange is what is done about an incident.
 type IncidentChange struct {
-	By         string // who does it, "" for the actor's account
 	Assign     string // address of whom it is assigned to, "" for no change
 	Close      bool
 	FalseAlarm bool // with Close

@@ -170,7 +170,7 @@ func (d *directory) DecideCase(_ context.Context, by store.Actor, id string, dec
 		if err := d.caseRow(tx, id, &c); err != nil {
 			return err
 		}
-		name := d.nameOf(by, dec.By)
+		name := d.doer(by)
 		switch {
 		case !mayRead(by, c.Agency):
 			return store.ErrNotFound

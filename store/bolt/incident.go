@@ -212,7 +212,7 @@ func (d *directory) ChangeIncident(_ context.Context, by store.Actor, id string,
 }
 
 func (d *directory) note(by store.Actor, in *store.Incident, c store.IncidentChange) error {
-	step := store.IncidentStep{Time: d.clock().UTC(), By: d.nameOf(by, c.By), Reason: c.Reason}
+	step := store.IncidentStep{Time: d.clock().UTC(), By: d.doer(by), Reason: c.Reason}
 	switch {
 	case in.State == store.IncidentClosed:
 		return fmt.Errorf("%w: it is closed", store.ErrExists)
@@ -230,17 +230,11 @@ func (d *directory) note(by store.Actor, in *store.Incident, c store.IncidentCha
 	return nil
 }
 
-// nameOf says who does something: whom the actor names, its account, or the operator.
-func (d *directory) nameOf(by store.Actor, name string) string {
-	if name != "" {
-		return name
-	}
+// doer is who an actor is, for histories.
+func (d *directory) doer(by store.Actor) string {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	if a := d.people.accounts[by.Account]; a != nil {
-		return a.Address
-	}
-	return "operator"
+	return d.nameOf(by)
 }
 
 // clockSlack is how far incidents may stand out of the order of their times: the clock
