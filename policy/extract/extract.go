@@ -3,7 +3,6 @@ package extract
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"image"
 	"io"
@@ -98,12 +97,11 @@ func (b Budget) filled() Budget {
 	return b
 }
 
-var errBudget = errors.New("past a limit of work")
-
 // Message takes a message apart. Its error is that of reading body, or of ctx: what is
 // wrong with the message itself is a [Gap].
 func Message(ctx context.Context, x *message.Index, body io.ReaderAt, b Budget) (*Result, error) {
 	w := &walker{ctx: ctx, b: b.filled()}
+	w.clock.start()
 	w.message(at{}, x, body)
 	return w.result()
 }
@@ -112,6 +110,7 @@ func Message(ctx context.Context, x *message.Index, body io.ReaderAt, b Budget) 
 func Read(ctx context.Context, d Document, b Budget) (*Result, error) {
 	w := &walker{ctx: ctx, b: b.filled(), used: d.Used}
 	w.b.Apart = nil
+	w.clock.start()
 	w.file(at{d.Path, d.Depth}, source{name: d.Name, declared: d.Declared, charset: d.Charset, data: d.Data})
 	return w.result()
 }
@@ -126,6 +125,8 @@ type walker struct {
 	lists   int
 	current int   // in res.Files: the document that is read now
 	sums    *sums // not nil: nothing is read, sums are made
+	held    int64 // octets of opened files that are in memory now
+	clock   clock
 	over    bool
 	err     error // of reading: the message is not judged
 }
@@ -137,6 +138,7 @@ func (w *walker) result() (*Result, error) {
 	if w.err != nil {
 		return nil, w.err
 	}
+	w.used.CPU += w.clock.used()
 	w.res.Used = w.used
 	return &w.res, nil
 }
@@ -177,24 +179,6 @@ func (w *walker) gap(a at, kind string, why Reason, text string) {
 // dull says that nothing that is looked for can stand in text.
 func (w *walker) dull(text string, html bool) bool { return w.b.Worth != nil && !w.b.Worth(text, html) }
 
-// spend takes n octets of the budget for what is expanded.
-func (w *walker) spend(n int64) bool {
-	w.used.Expanded += n
-	return w.used.Expanded <= w.b.Expanded
-}
-
-// member counts a file in a container.
-func (w *walker) member(a at) bool {
-	if w.used.Members++; w.used.Members > w.b.Members || a.depth > w.b.Depth {
-		if !w.over {
-			w.over = true
-			w.gap(a, "container", TooMuch, "too many files, or too deep in each other")
-		}
-		return false
-	}
-	return w.err == nil && w.ctx.Err() == nil
-}
-
 // A writer gathers the units of one part.
 type writer struct {
 	w    *walker
@@ -217,11 +201,12 @@ func (p *writer) add(u Unit) {
 	w := p.w
 	w.used.Units++
 	w.used.Text += int64(len(u.Text))
-	if w.used.Units > w.b.Units || w.used.Text > w.b.Text {
-		if !w.over {
-			w.over = true
-			w.res.Gaps = append(w.res.Gaps, Gap{p.part.Path, p.part.Kind, TooMuch, "more text than can be looked at"})
-		}
+	switch {
+	case w.used.Units > w.b.Units:
+		w.exceed(at{path: p.part.Path}, p.part.Kind, fmt.Sprintf("more than %d lines of text in the message", w.b.Units))
+		return
+	case w.used.Text > w.b.Text:
+		w.exceed(at{path: p.part.Path}, p.part.Kind, "more than "+size(w.b.Text)+" of text in the message")
 		return
 	}
 	p.part.Units = append(p.part.Units, u)
@@ -252,7 +237,7 @@ func (w *walker) name(a at, name string) {
 // file reads a document by what it contains. A reader that fails is a finding: one
 // document must not stop the suite.
 func (w *walker) file(a at, s source) {
-	if w.err != nil || w.ctx.Err() != nil {
+	if w.over || !w.tick() {
 		return
 	}
 	k := sniff(&s)
@@ -262,9 +247,11 @@ func (w *walker) file(a at, s source) {
 	w.current = f
 	if k.apart && w.b.Apart != nil {
 		w.res.Files = w.res.Files[:f] // whoever reads it tells of it
+		w.used.CPU += w.clock.used()
 		used, err := w.b.Apart(Document{Path: a.path, Depth: a.depth, Name: s.name, Declared: s.declared, Charset: s.charset,
 			Data: s.data, Used: w.used})
 		w.used = used
+		w.clock.start()
 		if err != nil {
 			w.err = err
 		}
@@ -277,9 +264,12 @@ func (w *walker) file(a at, s source) {
 	}()
 	if k.read == nil {
 		w.gap(a, k.name, Unread, "this kind of file is not read yet")
-		return
+	} else {
+		k.read(w, a, &s)
 	}
-	k.read(w, a, &s)
+	if k.trailer {
+		w.hidden(a, s.data, 1)
+	}
 }
 
 // label makes a name that stands well in a path: short, on one line, without control

@@ -167,7 +167,12 @@ func TestGaps(t *testing.T) {
 		"pdf":             {[]byte("%PDF-1.7\n"), Unread},
 		"picture":         {[]byte("\x89PNG\r\n\x1a\n"), Unread},
 		"old document":    {append([]byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), utf16Text("WordDocument")...), Unread},
-		"unknown octets":  {[]byte("\x00\x01\x02\x03\xff\xfe\xfd\x80\x81\x82\x00\x01\x05\x06"), Unread},
+		"unknown octets":  {chanced(4000), Opaque},
+		"few octets":      {chanced(128), Opaque},
+		"padded octets":   {append(make([]byte, 40<<10), chanced(20<<10)...), Opaque},
+		"database":        {[]byte("SQLite format 3\x00" + strings.Repeat("\x01\x00", 500)), Opaque},
+		"drawing":         {[]byte("AC1032\x00\x00\x00\x00\x00" + strings.Repeat("\x01\x00", 500)), Opaque},
+		"packed program":  {append([]byte("MZ\x90\x00\x03\x00\x00\x00"), chanced(20<<10)...), Opaque},
 		"locked in a zip": {zipped(t, "a.zip", string(locked)), Locked},
 	} {
 		r := read(t, "a.bin", c.content)

@@ -3,86 +3,99 @@ package extract
 import (
 	"bytes"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
 // A kind of file, known by its content. One without a reader is not read yet.
 // Kinds that are apart are read in a worker process.
 type kind struct {
-	name  string
-	read  func(*walker, at, *source)
-	apart bool
+	name    string
+	read    func(*walker, at, *source)
+	apart   bool
+	trailer bool // an archive may hang behind it, as behind pictures
 }
 
+// A magic is what files of a kind have at an offset. What is of letters may begin a text as
+// well: such a magic counts only in what is no text.
 type magic struct {
-	off   int
-	bytes string
-	kind  kind
+	off     int
+	bytes   string
+	kind    kind
+	letters bool
 }
 
 // magics are what files begin with.
 var magics []magic
 
 func init() {
-	magics = []magic{
-		{0, "PK\x03\x04", kind{name: "zip", read: readZip, apart: true}},
-		{0, "PK\x05\x06", kind{name: "zip", read: readZip, apart: true}},
-		{0, "\x1f\x8b", kind{name: "gzip", read: readGzip, apart: true}},
-		{0, "BZh", kind{name: "bzip2", read: readBzip2, apart: true}},
-		{257, "ustar", kind{name: "tar", read: readTar, apart: true}},
-		{0, `{\rtf`, kind{name: "rtf", read: readRTF, apart: true}},
-		{0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", kind{name: "ole", read: readOLE, apart: true}},
-		{0, "%PDF-", kind{name: "pdf"}},
-		{0, "\x89PNG", kind{name: "png"}},
-		{0, "\xff\xd8\xff", kind{name: "jpeg"}},
-		{0, "GIF8", kind{name: "gif"}},
-		{0, "II*\x00", kind{name: "tiff"}},
-		{0, "MM\x00*", kind{name: "tiff"}},
-		{8, "WEBP", kind{name: "webp"}},
-		{0, "7z\xbc\xaf\x27\x1c", kind{name: "7z"}},
-		{0, "Rar!\x1a\x07", kind{name: "rar"}},
-		{0, "\xfd7zXZ\x00", kind{name: "xz"}},
-		{0, "\x78\x9f\x3e\x22", kind{name: "winmail.dat"}},
-		{0, "\x28\xb5\x2f\xfd", kind{name: "zstd"}},
-		{0, "MZ", kind{name: "executable"}},
-		{0, "\x7fELF", kind{name: "executable"}},
-		{4, "ftyp", kind{name: "video"}},
-		{0, "ID3", kind{name: "audio"}},
-		{0, "RIFF", kind{name: "media"}},
-		{0, "OggS", kind{name: "media"}},
-	}
+	magics = append([]magic{
+		{off: 0, bytes: "PK\x03\x04", kind: kind{name: "zip", read: readZip, apart: true}},
+		{off: 0, bytes: "PK\x05\x06", kind: kind{name: "zip", read: readZip, apart: true}},
+		{off: 0, bytes: "PK00PK\x03\x04", kind: kind{name: "zip", read: readZip, apart: true}},
+		{off: 0, bytes: "\x1f\x8b", kind: kind{name: "gzip", read: readGzip, apart: true}},
+		{off: 0, bytes: "BZh", kind: kind{name: "bzip2", read: readBzip2, apart: true}, letters: true},
+		{off: 257, bytes: "ustar", kind: kind{name: "tar", read: readTar, apart: true}},
+		{off: 0, bytes: `{\rtf`, kind: kind{name: "rtf", read: readRTF, apart: true}},
+		{off: 0, bytes: "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", kind: kind{name: "ole", read: readOLE, apart: true}},
+		{off: 0, bytes: "%PDF-", kind: kind{name: "pdf", trailer: true}},
+		{off: 0, bytes: "\x89PNG", kind: kind{name: "png", trailer: true}},
+		{off: 0, bytes: "\xff\xd8\xff", kind: kind{name: "jpeg", trailer: true}},
+		{off: 0, bytes: "GIF8", kind: kind{name: "gif", trailer: true}, letters: true},
+		{off: 0, bytes: "II*\x00", kind: kind{name: "tiff", trailer: true}},
+		{off: 0, bytes: "MM\x00*", kind: kind{name: "tiff", trailer: true}},
+		{off: 8, bytes: "WEBP", kind: kind{name: "webp", trailer: true}, letters: true},
+		{off: 0, bytes: "\x78\x9f\x3e\x22", kind: kind{name: "winmail.dat"}},
+	}, append(archiveMagics(), otherMagics()...)...)
 }
 
 // sniff says what s is.
 func sniff(s *source) kind {
 	b := s.data
-	for _, m := range magics {
-		if len(b) >= m.off+len(m.bytes) && string(b[m.off:m.off+len(m.bytes)]) == m.bytes {
+	text := looksLikeText(b)
+	for i := range magics {
+		if m := &magics[i]; len(b) >= m.off+len(m.bytes) && string(b[m.off:m.off+len(m.bytes)]) == m.bytes && !(m.letters && text) {
 			return m.kind
 		}
 	}
 	if i := bytes.Index(b[:min(len(b), 1024)], []byte("%PDF-")); i >= 0 { // junk before it is allowed
-		return kind{name: "pdf"}
+		return kindOf("%PDF-")
 	}
-	if looksLikeText(b) {
+	if k, ok := loose(s); ok {
+		return k
+	}
+	if text {
 		return textKind(s)
 	}
 	if hasZipEnd(b) { // a zip behind something else
-		return kind{name: "zip", read: readZip, apart: true}
+		return kindOf("PK\x03\x04")
 	}
-	return kind{name: "unknown binary"}
+	return kind{name: "unknown binary", read: readUnknown, apart: true}
+}
+
+// kindOf is the kind that begins with a magic.
+func kindOf(begin string) kind {
+	for i := range magics {
+		if magics[i].bytes == begin && magics[i].off == 0 {
+			return magics[i].kind
+		}
+	}
+	return kind{name: "unknown binary", read: readUnknown, apart: true}
 }
 
 func hasZipEnd(b []byte) bool {
 	return bytes.Contains(b[max(0, len(b)-66_000):], []byte("PK\x05\x06"))
 }
 
-// looksLikeText takes text in any charset for text: few control characters, or a BOM,
-// or every other octet zero.
+// looksLikeText takes text in any charset for text: few control characters, or a BOM
+// before text, or every other octet zero.
 func looksLikeText(b []byte) bool {
 	head := b[:min(len(b), 8192)]
-	if len(head) == 0 || bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff")) || utf16Order(head) != "" {
+	switch {
+	case len(head) == 0 || utf16Order(head) != "":
 		return true
+	case bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff")):
+		return mostlyPrinted(decodeUpTo(&source{data: head}, 0))
 	}
 	odd := 0
 	for _, c := range head {
@@ -114,22 +127,36 @@ func trimPartial(b []byte) []byte {
 	return b
 }
 
-// utf16Order knows UTF-16 without a BOM by its zeros.
+// mostlyPrinted says whether nineteen in twenty characters are such as people write.
+func mostlyPrinted(text string) bool {
+	odd, n := 0, 0
+	for _, r := range text {
+		if n++; !unicode.IsPrint(r) && !unicode.IsSpace(r) || r == utf8.RuneError {
+			odd++
+		}
+	}
+	return odd*20 <= n
+}
+
+// utf16Order knows UTF-16 without a BOM by its zeros, and by the letters beside them.
 func utf16Order(b []byte) string {
 	if len(b) < 8 {
 		return ""
 	}
-	var zeros [2]int
+	var zeros, odd [2]int
 	for i, c := range b[:len(b)&^1] {
-		if c == 0 {
+		switch {
+		case c == 0:
 			zeros[i&1]++
+		case c < 0x20 && c != '\t' && c != '\n' && c != '\r' || c >= 0x7f && c < 0xa0:
+			odd[i&1]++
 		}
 	}
 	half := len(b) / 2
 	switch {
-	case zeros[1] > half*6/10 && zeros[0] <= half/10:
+	case zeros[1] > half*6/10 && zeros[0] <= half/10 && odd[0]*10 <= half:
 		return "utf-16le"
-	case zeros[0] > half*6/10 && zeros[1] <= half/10:
+	case zeros[0] > half*6/10 && zeros[1] <= half/10 && odd[1]*10 <= half:
 		return "utf-16be"
 	}
 	return ""
@@ -143,6 +170,8 @@ func textKind(s *source) kind {
 	declared, _, _ := strings.Cut(strings.ToLower(s.declared), ";")
 	ext := strings.ToLower(s.name[strings.LastIndexByte(s.name, '.')+1:])
 	switch {
+	case ext == "hta":
+		return kind{name: "script", read: readHTML}
 	case bytes.HasPrefix(low, []byte("begin:vcalendar")), bytes.HasPrefix(low, []byte("begin:vcard")):
 		return kind{name: "calendar", read: readCalendar}
 	case looksLikeMail(low):
@@ -167,8 +196,15 @@ func textKind(s *source) kind {
 	case declared == "text/enriched", declared == "text/richtext":
 		return kind{name: "enriched", read: readHTML}
 	}
+	if scripts[ext] || bytes.HasPrefix(low, []byte("#!")) {
+		return kind{name: "script", read: readText}
+	}
 	return kind{name: "text", read: readText}
 }
+
+// scripts are endings of text that a system runs when it is opened.
+var scripts = map[string]bool{"js": true, "jse": true, "vbs": true, "vbe": true, "wsf": true, "wsh": true, "wsc": true, "sct": true,
+	"bat": true, "cmd": true, "ps1": true, "psm1": true, "hta": true, "sh": true, "command": true, "reg": true, "scf": true, "inf": true}
 
 // asciiLower appends s with its ASCII letters in lower case: that is all that the marks of
 // formats are made of.

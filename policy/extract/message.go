@@ -97,8 +97,9 @@ func (w *walker) leaf(a at, x *message.Index, p *message.Part, body io.ReaderAt,
 func looksLikeBinary(b []byte) bool { return !looksLikeText(b) || sniffedBinary(b) }
 
 func sniffedBinary(b []byte) bool {
-	for _, m := range magics {
-		if len(m.bytes) >= 4 && len(b) >= m.off+len(m.bytes) && string(b[m.off:m.off+len(m.bytes)]) == m.bytes {
+	for i := range magics {
+		m := &magics[i]
+		if len(m.bytes) >= 4 && !m.letters && len(b) >= m.off+len(m.bytes) && string(b[m.off:m.off+len(m.bytes)]) == m.bytes {
 			return true
 		}
 	}

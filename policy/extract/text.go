@@ -29,6 +29,7 @@ const (
 	Hidden      Place = "hidden"
 	Deleted     Place = "deleted"
 	OCRLine     Place = "ocr-line" // a line of letters recognised in a picture
+	Strings     Place = "strings"  // printable octets in a file of a format that is not known
 )
 
 // Style is how a unit looks, where the format says so.
@@ -72,6 +73,7 @@ const (
 	Locked  Reason = "locked"  // encrypted
 	Damaged Reason = "damaged" // its format is known, and it cannot be read
 	TooMuch Reason = "budget"  // past a limit of work
+	Opaque  Reason = "opaque"  // a kind that nobody can read for marks: drawings, databases, unknown octets
 	Unread  Reason = "unread"  // no extractor yet: passes for now, and is named
 )
 

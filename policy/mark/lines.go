@@ -65,6 +65,11 @@ func (p *part) line(i int, u *unit, word string) {
 		return
 	}
 	switch u.Place {
+	case extract.Strings:
+		if english[word] {
+			p.add(u, "E4", word, 0, "an English word among the octets of a program or an unknown file")
+			return
+		}
 	case extract.Stamp, extract.Watermark:
 		p.add(u, "E7", word, wStamp, "a stamp or watermark")
 		return
