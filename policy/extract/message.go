@@ -178,7 +178,7 @@ func (w *walker) headers(a at, p *message.Part) {
 			if w.sums != nil && name == "subject" {
 				w.sums.subject(out.part.Path, text)
 			}
-			out.add(Unit{Place: Subject, Where: "subject", Text: text})
+			out.add(Unit{Place: Subject, Where: strings.ReplaceAll(name, "-", " "), Text: text})
 		case markHeaders[name]:
 			text := f.Name + ": " + unfold(message.DecodeHeader(f.Value))
 			if w.sums != nil {

@@ -42,7 +42,8 @@ const (
 	Centred
 	ShownCaps // shown as capitals whatever the letters are
 	Struck
-	Code // source code, monospaced block
+	Code  // source code, monospaced block
+	Aside // of a signature, a disclaimer or a block of addresses: no first or last line
 )
 
 // A Unit is one whole line, paragraph, cell or field, as it was written: matching

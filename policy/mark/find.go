@@ -124,7 +124,7 @@ type part struct {
 	set      *Settings
 	units    []unit
 	lines    int            // how many there are of unit.order
-	rows     map[int]int    // cells in a line
+	rows     map[[2]int]int // list, row: how many of its cells say something
 	cells    map[[3]int]int // list, row, column: unit
 	lowest   map[[2]int]int // list, column: its last row
 	marks    []placed       // units that are marks, once they were asked for
@@ -209,22 +209,27 @@ func (u *unit) guess() {
 	}
 }
 
-// number counts lines: a row of cells is one.
+// number counts lines: a row of cells is one, unless a cell has several lines. What stands
+// aside, such as a signature, does not count: the line before it is the last one.
 func (p *part) number() {
-	p.rows, p.cells, p.lowest = map[int]int{}, map[[3]int]int{}, map[[2]int]int{}
-	last := [2]int{-1, -1}
+	p.rows, p.cells, p.lowest = map[[2]int]int{}, map[[3]int]int{}, map[[2]int]int{}
+	last, column := [2]int{-1, -1}, 0
 	for i := range p.units {
 		u := &p.units[i]
-		if u.Place == extract.Cell && u.Row > 0 {
+		switch {
+		case u.Style&extract.Aside != 0:
+		case u.Place == extract.Cell && u.Row > 0:
 			row := [2]int{u.List, u.Row}
-			if row != last {
+			if row != last || u.Col == column {
 				p.lines++
-				last = row
 			}
-			p.rows[p.lines]++
-			p.cells[[3]int{u.List, u.Row, u.Col}] = i
+			last, column = row, u.Col
+			if _, again := p.cells[[3]int{u.List, u.Row, u.Col}]; !again {
+				p.rows[row]++
+				p.cells[[3]int{u.List, u.Row, u.Col}] = i
+			}
 			p.lowest[[2]int{u.List, u.Col}] = max(p.lowest[[2]int{u.List, u.Col}], u.Row)
-		} else {
+		default:
 			p.lines++
 			last = [2]int{-1, -1}
 		}

@@ -74,7 +74,7 @@ func (p *part) line(i int, u *unit, word string) {
 		p.add(u, "E7", word, wStamp, "a stamp or watermark")
 		return
 	}
-	if u.Place == extract.Cell && p.rows[u.order] > 1 {
+	if u.Place == extract.Cell && p.rows[[2]int{u.List, u.Row}] > 1 {
 		if p.labelled(u) {
 			p.add(u, "E5", word, wField, "the cell beside or above it asks for the class")
 		} else {

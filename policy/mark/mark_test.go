@@ -147,7 +147,7 @@ func TestSuspicion(t *testing.T) {
 	if v.Class != None || v.Suspicion != Rahsia || v.Proven {
 		t.Errorf("%+v", v)
 	}
-	v = Judge([]extract.Part{one(extract.Subject, "[TERBUKA] Rahsia: Mesyuarat")})
+	v = Judge([]extract.Part{{Path: "header", Units: []extract.Unit{{Place: extract.Subject, Where: "subject", Text: "[TERBUKA] Rahsia: Mesyuarat"}}}})
 	if !v.Declared {
 		t.Errorf("not declared: %+v", v)
 	}
@@ -237,5 +237,29 @@ func TestMaybeHTML(t *testing.T) {
 		if MaybeHTML(s) {
 			t.Errorf("%q is looked at for nothing", s)
 		}
+	}
+}
+
+// A cell may hold a whole letter, as in mail that is laid out by tables; and what stands
+// aside is no last line.
+func TestLines(t *testing.T) {
+	cell := letter("RAHSIA", "isi")
+	for i := range cell.Units {
+		u := &cell.Units[i]
+		u.Place, u.List, u.Row, u.Col = extract.Cell, 1, 1, 1
+	}
+	signed := letter("isi", "SULIT")
+	for range 9 {
+		signed.Units = append(signed.Units, extract.Unit{Place: extract.Paragraph, Text: "Pejabat", Style: extract.Aside})
+	}
+	for want, p := range map[Class]extract.Part{Rahsia: cell, Sulit: signed} {
+		if v := Judge([]extract.Part{p}); v.Class != want {
+			t.Errorf("%d: %+v", want, v)
+		}
+	}
+	forwarded := one(extract.Subject, "[TERBUKA] Jemputan")
+	forwarded.Path = "body > quoted"
+	if Judge([]extract.Part{forwarded}).Declared {
+		t.Error("a quoted subject declared the message open")
 	}
 }

@@ -35,7 +35,8 @@ func (p *part) subject(u *unit) {
 		}
 		f := p.add(u, "E2", m[1], wTag, "a tag in the subject")
 		if f.Class == Terbuka {
-			p.declared = true
+			// Only who sends the message declares: no quoted or enclosed subject.
+			p.declared = p.declared || p.Path == "header" && u.Where == "subject"
 			f.Weight = 0
 			f.Why = "declared open"
 		}
