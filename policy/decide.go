@@ -47,6 +47,8 @@ func (j *judgement) table() {
 func (v *Verdict) action(d Direction) Action {
 	outside := d == In || d == InGov
 	switch {
+	case v.standing.released != "":
+		return Tag
 	case v.Class >= Rahsia:
 		return Reject
 	case v.Class == Uninspectable:
@@ -89,6 +91,9 @@ func (v *Verdict) onList() bool {
 func (v *Verdict) notable() bool { return v.Action != Accept || v.declared }
 
 func (v *Verdict) tag() []byte {
+	if v.standing.released != "" {
+		return fmt.Appendf(nil, "X-Sampul-Case: %s\r\n", v.standing.released)
+	}
 	class := v.Class
 	if class == Terbuka {
 		return fmt.Appendf(nil, "X-Sampul-Suspicion: %s\r\n", v.Suspicion)

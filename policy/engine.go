@@ -24,6 +24,8 @@ const RuleSet = "builtin-2"
 type Options struct {
 	Inspector  *inspect.Inspector // nil: one that reads everything in this process
 	Recorder   Recorder
+	Recorded   func()   // is called after each incident; nil for nobody
+	Cases      Cases    // nil: nobody lets anything pass
 	GovDomains []string // government outside the directory, "*.gov.my" for all below it; that is the default
 	Guidance   func(agency string) string
 	Clock      func() time.Time
@@ -79,12 +81,15 @@ func (e *Engine) Judge(ctx context.Context, m *Mail) (v *Verdict, err error) {
 		return nil, err
 	}
 	j.dirs, j.from = e.directions(ctx, m)
+	if err := j.cases(ctx); err != nil {
+		return nil, err
+	}
 	j.decide()
 	if err := j.record(ctx); err != nil {
 		return nil, fmt.Errorf("policy: incident not recorded: %w", err)
 	}
 	if j.v.Action <= Tag {
-		j.v.Passed = gate.Mint(m.SHA256, m.Purpose, j.v.Class.String(), RuleSet, j.v.ID)
+		j.v.Passed = gate.Mint(m.SHA256, m.Purpose, j.v.kept().String(), RuleSet, j.v.ID)
 	}
 	return j.v, nil
 }

@@ -99,6 +99,7 @@ type Verdict struct {
 	Unread     []string // carriers that are not read yet, named
 	Notes      []string // what was sampled, or looked at in part only
 	Incident   string   // ID, when one was recorded
+	Case       string   // ID, when an officer may let it pass, or has
 	Passed     gate.Passed
 	TagHeaders []byte // header fields to add, such as X-Sampul-Class; ends with CRLF, or empty
 
@@ -108,6 +109,7 @@ type Verdict struct {
 	Text     string // Malay, then English, ASCII, at most 380 octets, no line breaks
 
 	basis
+	standing standing
 }
 
 // Recorder keeps incidents; a store does.

@@ -3,47 +3,118 @@ package policy
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"sampul/internal/message"
+	"sampul/policy/mark"
 	"sampul/store"
+)
+
+const (
+	keptRecipients = 100 // in an incident, of each side
+	keptEvidence   = 50
 )
 
 // record keeps what was found, before anybody is told.
 func (j *judgement) record(ctx context.Context) error {
-	v, m := j.v, j.m
+	v := j.v
 	if j.o.Recorder == nil || !v.notable() {
 		return nil
 	}
-	in := store.Incident{
-		Time: j.o.Clock(), Agency: j.agency(), Class: v.Class.String(), Action: v.Action.String(),
-		Direction: string(v.Direction), Listener: m.Listener, Remote: m.Remote, QueueID: m.QueueID, Account: m.Account,
-		Sender: m.Sender, Size: m.Body.Size(), RuleSet: RuleSet, State: "open",
-		MessageID: message.DecodeHeader([]byte(m.Index.Parts[0].Get("Message-ID"))),
-	}
-	for _, r := range m.Recipients {
-		if len(in.Recipients) == 100 {
-			break
-		}
-		in.Recipients = append(in.Recipients, r.Address)
-	}
-	for _, ev := range v.Evidence {
-		if ev.Weight == 0 && ev.Class != Uninspectable || len(in.Evidence) == 50 {
-			continue
-		}
-		in.Evidence = append(in.Evidence, store.IncidentEvidence{Path: ev.Path, Where: ev.Where, Rule: ev.Rule, Class: ev.Class.String()})
-	}
-	if v.Class == Terbuka && v.Suspicion != Terbuka {
-		in.Class = v.Suspicion.String()
-	}
+	in := j.incident()
 	id, err := j.o.Recorder.AddIncident(ctx, in)
 	if err != nil {
 		return errors.Join(err, ctx.Err())
 	}
-	v.Incident = id
+	v.Incident, v.Case = id, in.Case
+	if in.OpenCase {
+		v.Case = "C" + id[1:]
+	}
 	if v.Action >= SecureLink {
 		v.refuse(j.o.Guidance(in.Agency))
 	}
+	if j.o.Recorded != nil {
+		j.o.Recorded()
+	}
 	return nil
+}
+
+// incident is what is kept of the message: never its content, nor its Subject.
+func (j *judgement) incident() store.Incident {
+	v, m := j.v, j.m
+	in := store.Incident{
+		Time: j.o.Clock(), Agency: j.agency(), Class: v.Class.String(), Severity: v.severity(), Action: v.Action.String(),
+		Direction: string(v.Direction), Listener: m.Listener, Remote: m.Remote, QueueID: m.QueueID, Account: m.Account, App: m.App,
+		Sender: m.Sender, Size: m.Body.Size(), RuleSet: RuleSet, VerdictID: v.ID, State: store.IncidentOpen,
+		MessageID: message.DecodeHeader([]byte(m.Index.Parts[0].Get("Message-ID"))),
+		Sums:      v.standing.sums, Quiet: j.quiet(),
+	}
+	if v.Class == Terbuka && v.Suspicion != Terbuka {
+		in.Class, in.Suspicion = v.Suspicion.String(), true
+	}
+	switch s := &v.standing; {
+	case s.released != "":
+		in.Case = s.released
+	case v.Action < SecureLink:
+	case s.known != "":
+		in.Case = s.known
+	default:
+		in.OpenCase = s.open && in.Agency != ""
+	}
+	for _, r := range m.Recipients {
+		if len(in.Recipients) < keptRecipients {
+			in.Recipients = append(in.Recipients, r.Address)
+		}
+		if r.Agency == "" || r.Agency == in.Agency {
+			continue
+		}
+		i := slices.IndexFunc(in.Sides, func(s store.IncidentSide) bool { return s.Agency == r.Agency })
+		if i < 0 {
+			i = len(in.Sides)
+			in.Sides = append(in.Sides, store.IncidentSide{Agency: r.Agency})
+		}
+		if s := &in.Sides[i]; len(s.Recipients) < keptRecipients {
+			s.Recipients = append(s.Recipients, r.Address)
+		}
+	}
+	// What decided comes first: the list may be cut.
+	for _, decisive := range []bool{true, false} {
+		for _, ev := range v.Evidence {
+			counts := ev.Weight > 0 || ev.Class == Uninspectable
+			if !counts || (ev.Class.String() == in.Class) != decisive || len(in.Evidence) == keptEvidence {
+				continue
+			}
+			in.Evidence = append(in.Evidence, store.IncidentEvidence{Path: ev.Path, Where: ev.Where, Rule: ev.Rule, Class: ev.Class.String()})
+		}
+	}
+	return in
+}
+
+// severity is how soon a security officer should look.
+func (v *Verdict) severity() string {
+	switch {
+	case v.Class == RahsiaBesar && v.standing.released == "":
+		return "top"
+	case v.Class == Rahsia && v.standing.released == "":
+		return "high"
+	case v.Action <= Tag:
+		return "low"
+	}
+	return "medium"
+}
+
+// quiet says whether nobody is written to: whoever likes can send a subject with a tag
+// from outside, and it is refused at once.
+func (j *judgement) quiet() bool {
+	if j.from.inside {
+		return false
+	}
+	for _, e := range j.v.Evidence {
+		if e.Class == Uninspectable || e.Weight >= mark.Suspect && e.Class > Terbuka && e.Path != "header" {
+			return false
+		}
+	}
+	return j.v.Action >= SecureLink
 }
 
 // agency is whose side an incident is about: the sender's where it is ours, else the

@@ -34,6 +34,9 @@ func (v *Verdict) refuse(guidance string) {
 	number := ""
 	if v.Incident != "" {
 		number = " (insiden " + v.Incident + ")"
+		if v.Case != "" && v.Class < Rahsia {
+			number = " (insiden " + v.Incident + ", kes " + v.Case + ")"
+		}
 	}
 	v.Code, v.Enhanced = 550, "5.7.1"
 	var text string
