@@ -25,6 +25,8 @@ type Budget struct {
 	Text     int64         // octets of text; 64 MiB
 	Whole    int64         // octets of one file that must be in memory as a whole; 128 MiB
 	CPU      time.Duration // of this process, for the message; 30 s
+	OCR      time.Duration // of what recognises letters in pictures; 60 s, which are 30 on two cores
+	Pixels   int64         // octets that one decoded picture may take; 176 MiB
 
 	// Worth says whether text, or HTML, can hold anything that is looked for; nil: all is
 	// worth to be taken apart. It spares plain mail most of the work.
@@ -45,6 +47,7 @@ type Used struct {
 	Units    int
 	Text     int64
 	CPU      time.Duration
+	OCR      time.Duration
 }
 
 // A Document is a file with where it stands. It is plain data, that a pipe can carry.
@@ -58,15 +61,22 @@ type Document struct {
 	Used     Used // before it
 }
 
-// A Recogniser finds lines of letters in pages, all in one go: out[i] are those of pages[i]
-// from top to bottom. Its error is that of ctx, or of what does the work.
-type Recogniser func(ctx context.Context, pages []*image.Gray, how Recognition) (out [][]RecognisedLine, err error)
+// A Recogniser finds lines of letters in pages, all in one go: out[i] is what stands on
+// pages[i]. Its error is the end of ctx, or a fault of what does the work; a page on which the
+// work failed is no error, see [Recognised].
+type Recogniser func(ctx context.Context, pages []*image.Gray, how Recognition) (out []Recognised, err error)
 
 // Recognition says how pages are to be read.
 type Recognition struct {
-	Orient bool // the pages may lie on a side: find out first
 	Sparse bool // a few lines anywhere, such as the strips at the head and foot
 	DPI    int  // 0 for unknown
+}
+
+// Recognised is one page.
+type Recognised struct {
+	Lines  []RecognisedLine // from top to bottom
+	Failed bool             // the page could not be read: the program failed on it, or took too long
+	CPU    time.Duration    // that it took
 }
 
 // A RecognisedLine is one line in a picture.
@@ -89,7 +99,10 @@ func (b Budget) filled() Budget {
 	if b.CPU <= 0 {
 		b.CPU = 30 * time.Second
 	}
-	for v, d := range map[*int64]int64{&b.Expanded: 512 << 20, &b.Ratio: 200, &b.Text: 64 << 20, &b.Whole: 128 << 20} {
+	if b.OCR <= 0 {
+		b.OCR = 60 * time.Second
+	}
+	for v, d := range map[*int64]int64{&b.Expanded: 512 << 20, &b.Ratio: 200, &b.Text: 64 << 20, &b.Whole: 128 << 20, &b.Pixels: 176 << 20} {
 		if *v <= 0 {
 			*v = d
 		}
@@ -127,8 +140,11 @@ type walker struct {
 	sums    *sums // not nil: nothing is read, sums are made
 	held    int64 // octets of opened files that are in memory now
 	clock   clock
-	over    bool
-	err     error // of reading: the message is not judged
+
+	pictures map[[32]byte]bool // that were read, by their hash
+
+	over bool
+	err  error // of reading: the message is not judged
 }
 
 func (w *walker) result() (*Result, error) {

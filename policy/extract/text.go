@@ -75,6 +75,7 @@ const (
 	Damaged Reason = "damaged" // its format is known, and it cannot be read
 	TooMuch Reason = "budget"  // past a limit of work
 	Opaque  Reason = "opaque"  // a kind that nobody can read for marks: drawings, databases, unknown octets
+	NoOCR   Reason = "no-ocr"  // a picture of a page, and nothing is there that reads pictures
 	Unread  Reason = "unread"  // no extractor yet: passes for now, and is named
 )
 
