@@ -30,7 +30,21 @@ type policyEvidence struct {
 	Why   string `json:"why,omitempty"`
 }
 
+// policyVerbs are the commands under policy, each in a file of its own.
+var policyVerbs = []func(*target) *cobra.Command{
+	policyCheckCommand,
+	policyCaseCommand,
+}
+
 func policyCommand(t *target) *cobra.Command {
+	var sub []*cobra.Command
+	for _, f := range policyVerbs {
+		sub = append(sub, f(t))
+	}
+	return group("policy", "The gate that classified mail does not pass", sub...)
+}
+
+func policyCheckCommand(t *target) *cobra.Command {
 	var direction, agency string
 	var tsv bool
 	check := &cobra.Command{Use: "check FILE...", Short: "Say which class is marked on messages, and what would follow", Args: cobra.MinimumNArgs(1),
@@ -63,7 +77,7 @@ recorded, and no server is needed. Exit code 1 when a file would not be delivere
 	check.Flags().StringVar(&direction, "direction", "internal", "the way it takes: internal, agency, out, in-gov, in, relay")
 	check.Flags().StringVar(&agency, "agency", "", "the `agency` whose settings count")
 	check.Flags().BoolVar(&tsv, "tsv", false, "print file and class with a tab between")
-	return group("policy", "The gate that classified mail does not pass", check)
+	return check
 }
 
 func checkFile(c *cobra.Command, e *policy.Engine, name string, d policy.Direction, agency string) (*policy.Verdict, error) {

@@ -29,7 +29,8 @@ var roles = map[string]store.Role{
 }
 
 // operations are all that the socket answers to.
-var operations = joined(firstOperations, banOperations, routeOperations, keyOperations, queueOperations)
+var operations = joined(firstOperations, banOperations, routeOperations, keyOperations, queueOperations,
+	incidentOperations)
 
 // joined makes one table of those that stand in several files.
 func joined(sets ...map[string]operation) map[string]operation {
@@ -68,17 +69,6 @@ var firstOperations = map[string]operation{
 	}),
 	"alias.list": op(func(ctx context.Context, st store.Store, _ none, emit func(any) error) error {
 		return eachOf(emit, st.Aliases)(ctx)
-	}),
-	"incident.list": op(func(ctx context.Context, st store.Store, a listArgs, emit func(any) error) error {
-		all, err := st.Incidents(ctx, store.System, store.IncidentFilter{Max: a.Max})
-		return each(emit, all, err)
-	}),
-	"incident.show": op(func(ctx context.Context, st store.Store, a idArgs, emit func(any) error) error {
-		in, err := st.IncidentByID(ctx, store.System, a.ID)
-		if err != nil {
-			return err
-		}
-		return emit(in)
 	}),
 	"report.tlsrpt": op(reportTLS),
 }

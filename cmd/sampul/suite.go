@@ -98,6 +98,7 @@ func openSuite(ctx context.Context, cfg *config.Config, log *slog.Logger, with .
 	}
 	s.judge = &judge{Engine: policy.New(policy.Options{
 		Recorder:   s.store,
+		Cases:      s.store,
 		GovDomains: cfg.GovDomains,
 		Guidance:   func(string) string { return cfg.Guidance },
 		Log:        log,
