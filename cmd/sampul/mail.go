@@ -350,6 +350,7 @@ func (s *suite) startMail(ctx context.Context) {
 	s.run(func() error { m.tls.Run(ctx); return nil })
 	s.run(func() error { s.keyPlan().Run(ctx); return nil })
 	s.run(func() error { m.defence.Run(ctx); return nil })
+	s.run(func() error { s.notices.Run(ctx); return nil })
 	m.runner.Start()
 	s.run(func() error { s.tendHeap(ctx); return nil })
 	if n, err := s.store.QueueLen(ctx); err == nil && n > longQueue {

@@ -25,6 +25,7 @@ import (
 	"sampul/mta/smtpin"
 	"sampul/mta/sts"
 	"sampul/policy"
+	"sampul/policy/notices"
 	"sampul/store"
 	"sampul/store/bolt"
 )
@@ -52,6 +53,7 @@ type suite struct {
 	metrics *metrics.Metrics
 	guard   *guard.Guard
 	mail    *mailRoom
+	notices *notices.Notices
 
 	isDemo     bool // no limits for a network, everything on loopback
 	remotePort int  // of mail exchangers
@@ -99,12 +101,16 @@ func openSuite(ctx context.Context, cfg *config.Config, log *slog.Logger, with .
 	s.judge = &judge{Engine: policy.New(policy.Options{
 		Recorder:   s.store,
 		Cases:      s.store,
+		Recorded:   func() { s.notices.Wake() },
 		GovDomains: cfg.GovDomains,
 		Guidance:   func(string) string { return cfg.Guidance },
 		Log:        log,
 	})}
 	s.metrics = metrics.New(s.gauges())
 	s.judge.judged = s.metrics.Judged
+	if s.notices, err = s.openNotices(); err != nil {
+		return nil, errors.Join(err, s.store.Close())
+	}
 	if err := s.openMail(); err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}

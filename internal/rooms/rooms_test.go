@@ -30,6 +30,7 @@ var below = map[string][]string{
 	"relay":           {"policy", "store", "internal"},
 	"policy":          {"policy/inspect", "policy/extract", "policy/mark", "store", "internal"},
 	"policy/inspect":  {"policy/extract", "policy/mark", "internal"},
+	"policy/notices":  {"store", "internal"},
 	"policy/ocr":      {"policy/extract", "internal"},
 	"policy/extract":  {"internal"},
 	"policy/mark":     {"policy/extract", "internal"},
