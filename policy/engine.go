@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime"
+	"strings"
 	"time"
 
 	"sampul/internal/address"
@@ -34,8 +35,7 @@ type Options struct {
 
 // An Engine judges messages. It may be used by many goroutines.
 type Engine struct {
-	o    Options
-	work chan struct{} // documents are opened one a core; plain mail does not wait for them
+	o Options
 }
 
 // New makes an engine.
@@ -55,7 +55,7 @@ func New(o Options) *Engine {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Engine{o: o, work: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)))}
+	return &Engine{o: o}
 }
 
 // A judgement is one message under judgement.
@@ -73,7 +73,7 @@ type judgement struct {
 func (e *Engine) Judge(ctx context.Context, m *Mail) (v *Verdict, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			v, err = nil, fmt.Errorf("policy: the engine failed: %v", p)
+			v, err = nil, fmt.Errorf("policy: the engine failed at %s", failedAt(p))
 		}
 	}()
 	j := &judgement{Engine: e, m: m}
@@ -94,6 +94,22 @@ func (e *Engine) Judge(ctx context.Context, m *Mail) (v *Verdict, err error) {
 	return j.v, nil
 }
 
+// failedAt says where a panic came from, and of which type it is. Its value may hold what
+// was read, which no log may hold.
+func failedAt(p any) string {
+	var pcs [32]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])]) // above are the recovering function and this one
+	for {
+		f, more := frames.Next()
+		if f.Function != "" && !strings.HasPrefix(f.Function, "runtime.") {
+			return fmt.Sprintf("%s:%d (%T)", f.Function, f.Line, p)
+		}
+		if !more {
+			return fmt.Sprintf("an unknown place (%T)", p)
+		}
+	}
+}
+
 // CheckFile judges a file as a message that takes one direction. Nothing is recorded, and
 // nothing passes the gate.
 func (e *Engine) CheckFile(ctx context.Context, d Direction, agency string, r io.ReaderAt, size int64) (*Verdict, error) {
@@ -112,14 +128,6 @@ func (e *Engine) CheckFile(ctx context.Context, d Direction, agency string, r io
 
 // look takes the message apart and finds what is marked on it.
 func (j *judgement) look(ctx context.Context, x *message.Index, body io.ReaderAt) error {
-	if !isPlain(x) {
-		select {
-		case j.work <- struct{}{}:
-			defer func() { <-j.work }()
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 	rep, err := j.o.Inspector.Message(ctx, x, body)
 	if err != nil {
 		return fmt.Errorf("policy: %w", err)
@@ -145,18 +153,6 @@ func (j *judgement) look(ctx context.Context, x *message.Index, body io.ReaderAt
 	}
 	j.v, j.rep = v, rep
 	return nil
-}
-
-// isPlain says whether a message is text alone: it is judged at once, while documents wait
-// for their turn.
-func isPlain(x *message.Index) bool {
-	for i := range x.Parts {
-		p := &x.Parts[i]
-		if p.Type != "text" && p.Type != "multipart" || p.Disposition == "attachment" {
-			return false
-		}
-	}
-	return x.Size < 1<<20
 }
 
 func classOf(c mark.Class) Class {

@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 
 	"github.com/spf13/cobra"
 
+	"sampul/internal/config"
 	"sampul/policy"
+	"sampul/policy/inspect"
 )
 
 // policyLine is one file's verdict.
@@ -55,7 +58,9 @@ recorded, and no server is needed. Exit code 1 when a file would not be delivere
 			if !slices.Contains(policy.Directions, d) {
 				return usagef("--direction: one of %v, not %q", policy.Directions, direction)
 			}
-			e := policy.New(policy.Options{})
+			look := inspect.New(inspect.Options{Workers: runtime.GOMAXPROCS(0), Log: newLog(c.ErrOrStderr(), config.Log{Level: "error"})})
+			defer look.Close()
+			e := policy.New(policy.Options{Inspector: look})
 			var refused bool
 			var errs []error
 			for _, name := range args {

@@ -49,7 +49,7 @@ Exit codes: 0 done, 1 a finding or a refusal, 2 usage, 3 not found or not permit
 		groupCommand(t), routeCommand(t), dkimCommand(t),
 		policyCommand(t), incidentCommand(t), queueCommand(t), traceCommand(t), quarantineCommand(t), banCommand(t),
 		storeCommand(t),
-		reportCommand(t),
+		reportCommand(t), workerCommand(),
 	)
 	strictArgs(root)
 	return root

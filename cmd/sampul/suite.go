@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -25,6 +26,7 @@ import (
 	"sampul/mta/smtpin"
 	"sampul/mta/sts"
 	"sampul/policy"
+	"sampul/policy/inspect"
 	"sampul/policy/notices"
 	"sampul/store"
 	"sampul/store/bolt"
@@ -49,6 +51,7 @@ type suite struct {
 	log     *slog.Logger
 	store   *bolt.Engine
 	work    *spool.Area
+	look    *inspect.Inspector
 	judge   *judge
 	metrics *metrics.Metrics
 	guard   *guard.Guard
@@ -98,7 +101,9 @@ func openSuite(ctx context.Context, cfg *config.Config, log *slog.Logger, with .
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", cfg.DataDir, err)
 	}
+	s.look = inspect.New(inspect.Options{Workers: runtime.GOMAXPROCS(0), Log: log})
 	s.judge = &judge{Engine: policy.New(policy.Options{
+		Inspector:  s.look,
 		Recorder:   s.store,
 		Cases:      s.store,
 		Recorded:   func() { s.notices.Wake() },
@@ -109,10 +114,10 @@ func openSuite(ctx context.Context, cfg *config.Config, log *slog.Logger, with .
 	s.metrics = metrics.New(s.gauges())
 	s.judge.judged = s.metrics.Judged
 	if s.notices, err = s.openNotices(); err != nil {
-		return nil, errors.Join(err, s.store.Close())
+		return nil, errors.Join(err, s.look.Close(), s.store.Close())
 	}
 	if err := s.openMail(); err != nil {
-		return nil, errors.Join(err, s.store.Close())
+		return nil, errors.Join(err, s.look.Close(), s.store.Close())
 	}
 	return s, nil
 }
@@ -175,6 +180,11 @@ func (s *suite) start(ctx context.Context) (err error) {
 		}
 		s.run(func() error { return s.metrics.Serve(ctx, ln, s.healthy) })
 	}
+	s.running.Go(func() {
+		if err := s.look.Warm(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("documents cannot be read, and mail that carries them has to wait", "err", err)
+		}
+	})
 	s.startMail(ctx)
 	for i, srv := range s.servers {
 		ln := s.bound[i]
@@ -348,7 +358,7 @@ func (s *suite) close() error {
 		s.stop()
 	}
 	s.running.Wait()
-	err := s.store.Close()
+	err := errors.Join(s.look.Close(), s.store.Close())
 	if err == nil {
 		s.log.Info("stopped")
 	}

@@ -30,14 +30,14 @@ type Budget struct {
 
 	// Worth says whether text, or HTML, can hold anything that is looked for; nil: all is
 	// worth to be taken apart. It spares plain mail most of the work.
-	Worth func(text string, html bool) bool
+	Worth func(text string, html bool) bool `json:"-"`
 
 	// Apart reads a document of a binary or container format elsewhere, in a worker process,
 	// and says what that used in all; its findings are the caller's affair. Nil: it is read here.
-	Apart func(d Document) (Used, error)
+	Apart func(d Document) (Used, error) `json:"-"`
 
 	// Recognise reads letters in pictures; nil: there is nothing that can.
-	Recognise Recogniser
+	Recognise Recogniser `json:"-"`
 }
 
 // Used is how much of a budget is gone.
@@ -55,6 +55,7 @@ type Document struct {
 	Path     string // through containers, for people
 	Depth    int
 	Name     string
+	Kind     string // what it seems to be
 	Declared string // media type
 	Charset  string
 	Data     []byte
@@ -264,7 +265,7 @@ func (w *walker) file(a at, s source) {
 	if k.apart && w.b.Apart != nil {
 		w.res.Files = w.res.Files[:f] // whoever reads it tells of it
 		w.used.CPU += w.clock.used()
-		used, err := w.b.Apart(Document{Path: a.path, Depth: a.depth, Name: s.name, Declared: s.declared, Charset: s.charset,
+		used, err := w.b.Apart(Document{Path: a.path, Depth: a.depth, Name: s.name, Kind: k.name, Declared: s.declared, Charset: s.charset,
 			Data: s.data, Used: w.used})
 		w.used = used
 		w.clock.start()

@@ -1,0 +1,225 @@
+package inspect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"sampul/policy/extract"
+	"sampul/policy/mark"
+)
+
+const (
+	manyDocuments = 500 // after which a worker makes room for a new one
+	perWorker     = 4   // workers for each that may use a core: the others wait for pictures to be read
+)
+
+var errClosed = errors.New("the workers are stopping")
+
+// A pool is the workers. At most n of them use a core at once; one that waits for its
+// pictures to be read lets another go on, so that scans do not stand in the way of letters.
+type pool struct {
+	command   []string
+	start     start
+	n         int
+	recognise extract.Recogniser
+	log       *slog.Logger
+
+	cores    *semaphore.Weighted // workers that read
+	all      *semaphore.Weighted // workers that read or wait
+	pictures *semaphore.Weighted // workers whose pictures are read; those without have workers left
+
+	mu     sync.Mutex
+	idle   []*process
+	busy   map[*process]bool
+	closed bool
+	open   sync.Once // what the jail leaves open is said once
+}
+
+func newPool(o *Options) *pool {
+	n := int64(o.Workers)
+	return &pool{command: o.Command, start: start{Memory: o.Memory, Cache: o.CacheDir}, n: o.Workers,
+		recognise: o.Recognise, log: o.Log, busy: map[*process]bool{},
+		cores: semaphore.NewWeighted(n), all: semaphore.NewWeighted(perWorker * n), pictures: semaphore.NewWeighted((perWorker - 1) * n)}
+}
+
+// read has a document read by a worker. A document on which two workers end has been read
+// as far as it can be: the error is errLost then, or one of the limits. Any other error is
+// a fault.
+func (p *pool) read(ctx context.Context, d extract.Document, b extract.Budget, s *mark.Settings) (*Report, error) {
+	if err := p.all.Acquire(ctx, 1); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	defer p.all.Release(1)
+	if err := p.cores.Acquire(ctx, 1); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	t := &turn{pool: p, onCore: true}
+	defer t.end()
+	for try := 1; ; try++ {
+		w, err := p.get(ctx, try > 1)
+		if err != nil {
+			return nil, err
+		}
+		fresh := w.done == 0
+		rep, used, err := t.read(ctx, w, d, b, s)
+		p.put(w, err == nil)
+		if err == nil {
+			rep.Used.CPU = d.Used.CPU + used
+			return rep, nil
+		}
+		lost := errors.Is(err, errLost) || errors.Is(err, errMemory) && !fresh
+		if lost || errors.Is(err, errMemory) || errors.Is(err, errWork) {
+			p.log.Warn("a worker ended while it read a document", "kind", d.Kind, "size", len(d.Data), "why", err, "try", try)
+		}
+		if !lost || try == 2 {
+			return nil, err
+		}
+		if p.isClosed() {
+			return nil, errClosed
+		}
+	}
+}
+
+// A turn is one document's time with the workers.
+type turn struct {
+	*pool
+	onCore   bool
+	pictures bool // holds a place among those that wait for pictures
+}
+
+func (t *turn) end() {
+	if t.onCore {
+		t.cores.Release(1)
+	}
+	if t.pictures {
+		t.pool.pictures.Release(1)
+	}
+}
+
+func (t *turn) read(ctx context.Context, w *process, d extract.Document, b extract.Budget, s *mark.Settings) (*Report, time.Duration, error) {
+	data := d.Data
+	d.Data = nil
+	r := request{Document: d, Budget: b}
+	if !w.knows || w.settings != s {
+		r.Changed, r.Settings = true, s
+	}
+	var recognise extract.Recogniser
+	if t.recognise != nil {
+		recognise, r.Pictures = t.recogniseAside, true
+	}
+	rep, used, err := w.read(ctx, r, data, recognise)
+	if err == nil {
+		w.knows, w.settings = true, s
+	}
+	return rep, used, err
+}
+
+// recogniseAside has pictures read while another worker uses the core.
+func (t *turn) recogniseAside(ctx context.Context, all []*image.Gray, how extract.Recognition) ([]extract.Recognised, error) {
+	if !t.pictures {
+		if !t.pool.pictures.TryAcquire(1) {
+			return nil, errBusy
+		}
+		t.pictures = true
+	}
+	t.cores.Release(1)
+	t.onCore = false
+	out, err := t.recognise(ctx, all, how)
+	if again := t.cores.Acquire(ctx, 1); again != nil {
+		return nil, context.Cause(ctx)
+	}
+	t.onCore = true
+	return out, err
+}
+
+// get gives a worker that is ready; a fresh one if wanted.
+func (p *pool) get(ctx context.Context, fresh bool) (*process, error) {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil, errClosed
+	}
+	if n := len(p.idle); n > 0 && !fresh {
+		w := p.idle[n-1]
+		p.idle = p.idle[:n-1]
+		p.busy[w] = true
+		p.mu.Unlock()
+		return w, nil
+	}
+	p.mu.Unlock()
+	w, open, err := startProcess(ctx, p.command, p.start)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("a worker cannot be started: %w", err)
+	}
+	if open != "" {
+		p.open.Do(func() {
+			p.log.Warn("documents are read with less of a jail than this system should give", "missing", open)
+		})
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		w.kill()
+		w.wait()
+		return nil, errClosed
+	}
+	p.busy[w] = true
+	return w, nil
+}
+
+// put takes a worker back. One that has read much, or grew, makes room for a new one.
+func (p *pool) put(w *process, alive bool) {
+	p.mu.Lock()
+	delete(p.busy, w)
+	keep := alive && !p.closed && w.done < manyDocuments && w.memory < p.start.Memory/2 && len(p.idle) < p.n
+	if keep {
+		p.idle = append(p.idle, w)
+	}
+	p.mu.Unlock()
+	if !keep {
+		w.kill()
+		w.wait()
+	}
+}
+
+// warm starts a worker before anybody waits for it.
+func (p *pool) warm(ctx context.Context) error {
+	w, err := p.get(ctx, false)
+	if err != nil {
+		return err
+	}
+	p.put(w, true)
+	return nil
+}
+
+func (p *pool) isClosed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
+}
+
+// close ends all workers; who waits for one hears of it.
+func (p *pool) close() {
+	p.mu.Lock()
+	p.closed = true
+	idle := p.idle
+	p.idle = nil
+	for w := range p.busy {
+		w.kill() // whoever uses it waits for its end
+	}
+	p.mu.Unlock()
+	for _, w := range idle {
+		w.kill()
+		w.wait()
+	}
+}
