@@ -24,6 +24,8 @@ type demoOptions struct {
 	ready    string
 	plain    bool
 
+	plainStore bool // neither sealed nor compressed
+
 	resolver   string
 	remotePort int
 	httpsPort  int
@@ -76,6 +78,7 @@ networks and accounts send; serve does.`,
 	f.IntVar(&o.officers, "officers", 0, "so many officers more: officer0000@agensi-a.test and on")
 	f.StringVar(&o.ready, "ready-file", "", "write the JSON to this `file` too, once all is ready")
 	f.BoolVar(&o.plain, "plaintext-login", false, "allow logins without TLS, for measuring")
+	f.BoolVar(&o.plainStore, "plain-store", false, "neither seal nor compress what is kept, so that it can be searched; the data directory must be new, or made so")
 	f.StringVar(&o.resolver, "resolver", "", "ask the DNS server at `HOST:PORT`; without it no DNS is asked, and mail goes out to routes with an address alone")
 	f.IntVar(&o.remotePort, "remote-port", 25, "connect to this port of mail exchangers")
 	f.IntVar(&o.httpsPort, "https-port", 443, "fetch MTA-STS policies from this port")
@@ -129,7 +132,7 @@ func demo(c *cobra.Command, t *target, o demoOptions) (err error) {
 	}
 	log := newLog(c.ErrOrStderr(), cfg.Log)
 	s, err := openSuite(c.Context(), cfg, log, func(s *suite) {
-		s.isDemo, s.remotePort, s.httpsPort = true, o.remotePort, o.httpsPort
+		s.isDemo, s.remotePort, s.httpsPort, s.plainStore = true, o.remotePort, o.httpsPort, o.plainStore
 	})
 	if err != nil {
 		return err

@@ -58,6 +58,7 @@ type suite struct {
 	mail    *mailRoom
 	notices *notices.Notices
 
+	plainStore bool // of a demo: nothing that is kept is sealed
 	isDemo     bool // no limits for a network, everything on loopback
 	remotePort int  // of mail exchangers
 	httpsPort  int  // of MTA-STS policies
@@ -97,7 +98,8 @@ func openSuite(ctx context.Context, cfg *config.Config, log *slog.Logger, with .
 	if s.work, err = spool.New(os.TempDir(), inMemory); err != nil {
 		return nil, err
 	}
-	s.store, err = bolt.Open(ctx, bolt.Options{Dir: cfg.DataDir, KeyFile: cfg.KeyFile, Log: log, GovDomains: cfg.GovDomains, TraceDays: cfg.TraceDays})
+	s.store, err = bolt.Open(ctx, bolt.Options{Dir: cfg.DataDir, KeyFile: cfg.KeyFile, Log: log, GovDomains: cfg.GovDomains, TraceDays: cfg.TraceDays,
+		Plain: s.plainStore})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", cfg.DataDir, err)
 	}

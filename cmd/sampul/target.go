@@ -67,7 +67,8 @@ func (t *target) openStore(ctx context.Context) (*bolt.Engine, error) {
 		}
 		gov = c.GovDomains
 	}
-	e, err := bolt.Open(ctx, bolt.Options{Dir: dir, KeyFile: key, GovDomains: gov, Log: slog.New(slog.DiscardHandler)})
+	e, err := bolt.Open(ctx, bolt.Options{Dir: dir, KeyFile: key, GovDomains: gov, Log: slog.New(slog.DiscardHandler),
+		Plain: filepath.Base(key) == demoKeyName && bolt.IsPlain(dir)})
 	if errors.Is(err, store.ErrLocked) {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}

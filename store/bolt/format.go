@@ -72,29 +72,50 @@ func (e *Engine) openFormat() error {
 	return nil
 }
 
+// IsPlain says whether nothing in a data directory is sealed.
+func IsPlain(dir string) bool {
+	b, err := os.ReadFile(filepath.Join(dir, "KEY"))
+	return err == nil && string(b) == seal.PlainMarker
+}
+
 // openKey unwraps the data key; a new store gets one.
 func (e *Engine) openKey() error {
 	if e.o.Key != nil {
 		return nil
 	}
+	path := filepath.Join(e.o.Dir, "KEY")
+	wrapped, err := os.ReadFile(path)
+	if isPlain := string(wrapped) == seal.PlainMarker; isPlain != e.o.Plain && err == nil {
+		if isPlain {
+			return fmt.Errorf("%w: nothing in it is sealed, it is a demonstration's (demo --plain-store)", store.ErrFormat)
+		}
+		return fmt.Errorf("%w: it is sealed, and cannot be made plain", store.ErrFormat)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, serr := os.Stat(filepath.Join(e.o.Dir, "directory.db")); serr == nil {
+			return fmt.Errorf("%w: KEY is missing", store.ErrFormat)
+		}
+	}
+	if e.o.Plain {
+		e.o.Key = seal.Plain()
+		if errors.Is(err, fs.ErrNotExist) {
+			err = writeDurably(path, []byte(seal.PlainMarker))
+		}
+		return err
+	}
 	if e.o.KeyFile == "" {
 		return errors.New("the store needs a key file")
 	}
-	kf, err := seal.LoadKeyFile(e.o.KeyFile)
-	if err != nil {
-		return err
+	kf, kerr := seal.LoadKeyFile(e.o.KeyFile)
+	if kerr != nil {
+		return kerr
 	}
-	path := filepath.Join(e.o.Dir, "KEY")
-	wrapped, err := os.ReadFile(path)
 	if err == nil {
 		e.o.Key, err = kf.Unwrap(wrapped)
 		return err
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
-	}
-	if _, err := os.Stat(filepath.Join(e.o.Dir, "directory.db")); err == nil {
-		return fmt.Errorf("%w: KEY is missing", store.ErrFormat)
 	}
 	if e.o.Key, wrapped, err = kf.NewDataKey(); err != nil {
 		return err

@@ -37,6 +37,7 @@ type Options struct {
 	Key     *seal.DataKey    // nil: KeyFile opens the wrapped key in Dir
 	KeyFile string           // outside Dir; see package seal
 	Clock   func() time.Time // nil: time.Now
+	Plain   bool             // nothing is sealed or compressed: a demonstration that can be searched
 	Shards  int              // of a new store; 4
 	Log     *slog.Logger     // nil: nothing is logged
 	Reserve int64            // octets of the disk kept free; 0: 1 GiB or 2 %, the smaller
@@ -189,7 +190,16 @@ func (e *Engine) openJournal(l store.Lane, name string) (*journal.Journal, error
 		Keys:   journalKeys{e.o.Key, "journal-" + name},
 		FS:     e.o.JournalFS,
 		Log:    e.log,
+		Codec:  e.codec(),
 	})
+}
+
+// codec is how bodies are compressed.
+func (e *Engine) codec() journal.Codec {
+	if e.o.Key.Hides() {
+		return 0 // the journal's choice
+	}
+	return journal.None
 }
 
 func (e *Engine) addApplier(f *file, fn func(*txn, *filing) error) {
