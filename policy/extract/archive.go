@@ -1,12 +1,7 @@
 package extract
 
 import (
-	"archive/tar"
-	"archive/zip"
 	"bytes"
-	"compress/bzip2"
-	"compress/gzip"
-	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -15,198 +10,157 @@ import (
 
 // expand reads a stream that comes out of n octets, within the budget.
 func (w *walker) expand(a at, kind string, r io.Reader, n int64) ([]byte, bool) {
-	limit := max(1<<20, n*w.b.Ratio)
-	limit = min(limit, w.b.Expanded-w.used.Expanded)
-	var buf bytes.Buffer
-	got, err := io.Copy(&buf, io.LimitReader(r, limit+1))
-	if !w.spend(got) || got > limit {
-		w.gap(a, kind, TooMuch, "it expands to more than can be looked at")
-		return nil, false
-	}
-	if err != nil {
-		if buf.Len() == 0 {
-			w.gap(a, kind, Damaged, "it cannot be unpacked")
+	return w.expandTo(a, kind, r, n, 0)
+}
+
+// chunk is what is taken at once from a stream, between two looks at the budget.
+const chunk = 64 << 10
+
+// expandTo is expand for a stream that is said to have so many octets. They are believed
+// once an eighth of them has come.
+func (w *walker) expandTo(a at, kind string, r io.Reader, n, declared int64) ([]byte, bool) {
+	byRatio, left, room := max(1<<20, n*w.b.Ratio), w.b.Expanded-w.used.Expanded, w.b.Whole-w.held
+	limit := min(byRatio, left, room)
+	var buf []byte
+	var err error
+	for err == nil && int64(len(buf)) <= limit {
+		if len(buf) == cap(buf) {
+			buf = grown(buf, declared, limit)
+		}
+		if !w.tick() {
 			return nil, false
 		}
-		w.gap(a, kind, Damaged, "it can be unpacked in part only")
+		var got int
+		got, err = r.Read(buf[len(buf):min(cap(buf), len(buf)+chunk)])
+		buf = buf[:len(buf)+max(got, 0)]
 	}
-	return buf.Bytes(), true
+	got := int64(len(buf))
+	w.held += got
+	spent := w.spend(got)
+	switch {
+	case got > limit && limit == byRatio && limit < min(left, room):
+		w.exceed(a, kind, fmt.Sprintf("it expands to more than %d times its size", w.b.Ratio))
+		return nil, false
+	case !spent || got > limit && left <= room:
+		w.exceed(a, kind, "the message expands to more than "+size(w.b.Expanded))
+		return nil, false
+	case got > limit:
+		w.exceed(a, kind, "files in each other of more than "+size(w.b.Whole))
+		return nil, false
+	case err == io.EOF:
+		return buf, true
+	case got == 0:
+		w.gap(a, kind, Damaged, "it cannot be unpacked")
+		return nil, false
+	}
+	w.gap(a, kind, Damaged, "it can be unpacked in part only")
+	return buf, true
 }
 
-// readZip is a zip, or a document that is one.
-func readZip(w *walker, a at, s *source) {
-	z, err := zip.NewReader(bytes.NewReader(s.data), int64(len(s.data)))
-	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
-		w.gap(a, "zip", Damaged, "its list of files cannot be read")
+// grown makes room for more: twice as much, or all that is declared.
+func grown(buf []byte, declared, limit int64) []byte {
+	n := int64(max(2*cap(buf), 4<<10))
+	if declared > 0 && declared < limit && int64(len(buf)) >= declared/8 || declared > 0 && declared <= 64<<10 {
+		n = max(declared+1, int64(len(buf))+4<<10)
+	}
+	n = min(n, max(limit+1, int64(len(buf))+1))
+	return append(make([]byte, 0, n), buf...)
+}
+
+// A bundle is an archive while its files are read.
+type bundle struct {
+	w    *walker
+	a    at
+	kind string
+	file int             // in res.Files
+	dirs map[string]bool // whose names are told
+}
+
+func (w *walker) bundle(a at, kind string) *bundle {
+	return &bundle{w: w, a: a, kind: kind, file: w.current, dirs: map[string]bool{}}
+}
+
+// locked tells that something in the archive is encrypted.
+func (b *bundle) locked(here at, name string, n int64) {
+	if b.file < len(b.w.res.Files) {
+		b.w.res.Files[b.file].Locked = true
+	}
+	if name != "" {
+		b.w.res.Files = append(b.w.res.Files, File{Path: here.path, Name: name, Kind: "", Size: n, Depth: here.depth - 1, Locked: true})
+	}
+	b.w.gap(here, b.kind, Locked, "it is locked by a password")
+}
+
+// names gives the name of a file and those of its folders.
+func (b *bundle) names(here at, name string) {
+	parts := strings.FieldsFunc(name, func(r rune) bool { return r == '/' || r == '\\' })
+	for i, dir := range parts[:max(0, len(parts)-1)] {
+		if i < 32 && dir != "." && dir != ".." && !b.dirs[dir] && len(b.dirs) < 10_000 {
+			b.dirs[dir] = true
+			b.w.name(b.a.in(label(dir)), dir)
+		}
+	}
+	b.w.name(here, name)
+}
+
+// folder gives the name of a folder.
+func (b *bundle) folder(name string) { b.names(b.a, strings.TrimRight(name, `/\`)+"/") }
+
+// begin counts a file and gives its name; false: no more of them.
+func (b *bundle) begin(name string) (here at, ok bool) {
+	here = b.a.in(label(name))
+	if !b.w.member(here) {
+		return here, false
+	}
+	b.names(here, name)
+	return here, true
+}
+
+// read reads a file that comes out of n octets; false: no more of them.
+func (b *bundle) read(here at, name string, r io.Reader, n, declared int64) bool {
+	w := b.w
+	held := w.held
+	defer func() { w.held = held }()
+	before := w.used.Expanded
+	data, ok := w.expandTo(here, b.kind, r, n, declared)
+	if !ok {
+		return !w.over
+	}
+	if k := sniff(&source{name: name, data: data}); inert[k.name] {
+		w.used.Expanded = before // it costs nothing to look at it
+	}
+	w.file(here, source{name: name, data: data})
+	return w.tick()
+}
+
+// inert are kinds that have no text: what is in them is not counted.
+var inert = map[string]bool{"audio": true, "video": true, "media": true, "font": true}
+
+// add is begin and read.
+func (b *bundle) add(name string, r io.Reader, n, declared int64) bool {
+	here, ok := b.begin(name)
+	return ok && b.read(here, name, r, n, declared)
+}
+
+// rest reads what stands behind the end of an archive, where there is something.
+func (b *bundle) rest(data []byte) {
+	data = bytes.Trim(data, "\x00")
+	if len(data) < shortest || !b.w.tick() {
 		return
 	}
-	p := newPack(w, a, z)
-	switch {
-	case p.has("[Content_Types].xml") && p.has("word/"):
-		p.readDocx()
-	case p.has("[Content_Types].xml") && p.has("xl/"):
-		p.readXlsx()
-	case p.has("[Content_Types].xml") && p.has("ppt/"):
-		p.readPptx()
-	case p.has("content.xml") && (p.has("META-INF/manifest.xml") || p.has("mimetype")):
-		p.readODF()
-	default:
-		p.readMembers()
-	}
-}
-
-// A pack is an open zip.
-type pack struct {
-	w     *walker
-	a     at
-	files []*zip.File
-	names map[string]*zip.File
-}
-
-func newPack(w *walker, a at, z *zip.Reader) *pack {
-	p := &pack{w: w, a: a, files: z.File, names: make(map[string]*zip.File, len(z.File))}
-	for _, f := range z.File {
-		p.names[strings.TrimPrefix(f.Name, "/")] = f
-	}
-	return p
-}
-
-// has says whether there is a file of this name, or one in this folder.
-func (p *pack) has(name string) bool {
-	if _, ok := p.names[name]; ok {
-		return true
-	}
-	if strings.HasSuffix(name, "/") {
-		for n := range p.names {
-			if strings.HasPrefix(n, name) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// open expands a file.
-func (p *pack) open(a at, f *zip.File) ([]byte, bool) {
-	if !p.w.member(a) {
-		return nil, false
-	}
-	if f.Flags&1 != 0 {
-		p.w.gap(a, "zip", Locked, "it is locked by a password")
-		return nil, false
-	}
-	r, err := f.Open()
-	if err != nil {
-		why := "it cannot be unpacked"
-		if errors.Is(err, zip.ErrAlgorithm) {
-			why = fmt.Sprintf("its compression method %d is not known", f.Method)
-		}
-		p.w.gap(a, "zip", Damaged, why)
-		return nil, false
-	}
-	defer r.Close()
-	return p.w.expand(a, "zip", r, int64(f.CompressedSize64))
-}
-
-// part opens a file of a document by its name.
-func (p *pack) part(name string) []byte {
-	f := p.names[name]
-	if f == nil {
-		return nil
-	}
-	b, _ := p.open(p.a.in(path.Base(name)), f)
-	return b
-}
-
-// readMembers reads each file by itself. Names count also where the content is locked.
-func (p *pack) readMembers() {
-	for _, f := range p.files {
-		if strings.HasSuffix(f.Name, "/") {
-			continue
-		}
-		here := p.a.in(label(f.Name))
-		p.w.name(here, zipName(f))
-		if b, ok := p.open(here, f); ok {
-			p.w.file(here, source{name: f.Name, data: b})
-		}
-		if p.w.over || p.w.err != nil {
-			return
-		}
-	}
-}
-
-func zipName(f *zip.File) string {
-	if f.NonUTF8 {
-		return decode(&source{data: []byte(f.Name)}, 0)
-	}
-	return f.Name
+	b.w.strings(b.a, b.kind, data)
+	b.w.hidden(b.a, data, 0)
 }
 
 // inner is the name of what a compressed file holds.
 func inner(name string, ends ...string) string {
+	base := path.Base(name)
 	for _, e := range ends {
-		if rest, ok := strings.CutSuffix(strings.ToLower(name), e); ok {
-			return name[:len(rest)]
+		if rest, ok := strings.CutSuffix(strings.ToLower(base), e); ok && rest != "" {
+			return base[:len(rest)]
 		}
 	}
 	return "content"
-}
-
-func readGzip(w *walker, a at, s *source) {
-	z, err := gzip.NewReader(bytes.NewReader(s.data))
-	if err != nil {
-		w.gap(a, "gzip", Damaged, "it cannot be unpacked")
-		return
-	}
-	name := z.Name
-	if name == "" {
-		name = inner(s.name, ".gz")
-		if strings.HasSuffix(strings.ToLower(s.name), ".tgz") {
-			name = "content.tar"
-		}
-	}
-	w.single(a, "gzip", name, z, len(s.data))
-}
-
-func readBzip2(w *walker, a at, s *source) {
-	w.single(a, "bzip2", inner(s.name, ".bz2"), bzip2.NewReader(bytes.NewReader(s.data)), len(s.data))
-}
-
-// single is a compressed file that holds one other.
-func (w *walker) single(a at, kind, name string, r io.Reader, n int) {
-	here := a.in(label(name))
-	if !w.member(here) {
-		return
-	}
-	w.name(here, name)
-	if b, ok := w.expand(here, kind, r, int64(n)); ok {
-		w.file(here, source{name: name, data: b})
-	}
-}
-
-func readTar(w *walker, a at, s *source) {
-	t := tar.NewReader(bytes.NewReader(s.data))
-	for n := 0; ; n++ {
-		h, err := t.Next()
-		if errors.Is(err, io.EOF) {
-			return
-		}
-		if err != nil {
-			w.gap(a, "tar", Damaged, "it cannot be unpacked to its end")
-			return
-		}
-		if h.Typeflag != tar.TypeReg {
-			continue
-		}
-		here := a.in(label(h.Name))
-		if !w.member(here) {
-			return
-		}
-		w.name(here, h.Name)
-		if b, ok := w.expand(here, "tar", t, h.Size); ok {
-			w.file(here, source{name: h.Name, data: b})
-		}
-	}
 }
 
 // readOLE is an old container: an encrypted document of a new kind, or a document of an

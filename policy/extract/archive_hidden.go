@@ -11,7 +11,7 @@ var beginnings = [][]byte{[]byte("PK\x03\x04"), []byte("Rar!\x1a\x07"), []byte("
 
 // hidden reads the first archive or document that stands behind something else, from an
 // offset on, and says where it begins: at the end, if there is none. That it is damaged is
-// no finding: it may be none.
+// no finding where nothing could be opened: it may be none.
 func (w *walker) hidden(a at, b []byte, from int) int {
 	first := len(b)
 	for _, begin := range beginnings {
@@ -31,12 +31,17 @@ func (w *walker) hidden(a at, b []byte, from int) int {
 	if first == len(b) {
 		return first
 	}
+	held := w.held
+	defer func() { w.held = held }()
 	here := a.in("hidden content")
 	if !w.member(here) {
 		return first
 	}
-	gaps := len(w.res.Gaps)
+	gaps, members := len(w.res.Gaps), w.used.Members
 	w.file(here, source{data: b[first:]})
+	if w.used.Members > members {
+		return first
+	}
 	kept := w.res.Gaps[:gaps]
 	for _, g := range w.res.Gaps[gaps:] {
 		if g.Reason != Damaged && g.Reason != Opaque {

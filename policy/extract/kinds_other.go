@@ -68,6 +68,8 @@ func otherMagics() []magic {
 func loose(s *source) (kind, bool) {
 	b := s.data
 	switch {
+	case isLZMA(b):
+		return kind{name: "lzma", read: readLZMA, apart: true}, true
 	case isTar(b):
 		return kind{name: "tar", read: readTar, apart: true}, true
 	case isFilm(b):
