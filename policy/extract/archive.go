@@ -144,8 +144,7 @@ func (b *bundle) add(name string, r io.Reader, n, declared int64) bool {
 
 // rest reads what stands behind the end of an archive, where there is something.
 func (b *bundle) rest(data []byte) {
-	data = bytes.Trim(data, "\x00")
-	if len(data) < shortest || !b.w.tick() {
+	if len(bytes.Trim(data, "\x00")) < shortest || !b.w.tick() {
 		return
 	}
 	b.w.strings(b.a, b.kind, data)

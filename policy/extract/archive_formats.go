@@ -15,6 +15,7 @@ func archiveMagics() []magic {
 		{bytes: "!<arch>\n", kind: kind{name: "ar", read: readAr, apart: true}},
 		{bytes: "\xed\xab\xee\xdb", kind: kind{name: "rpm", read: readRpm, apart: true}},
 		{bytes: "070701", kind: kind{name: "cpio", read: readCpio, apart: true}}, {bytes: "070702", kind: kind{name: "cpio", read: readCpio, apart: true}},
+		{bytes: "\xc7\x71", kind: kind{name: "cpio", read: readOldCpio, apart: true}}, {bytes: "\x71\xc7", kind: kind{name: "cpio", read: readOldCpio, apart: true}},
 		{bytes: "070707", kind: kind{name: "cpio", read: readCpio, apart: true}},
 		{off: 16*sector + 1, bytes: "CD001", kind: kind{name: "iso", read: readISO, apart: true}},
 		{off: 16*sector + 1, bytes: "BEA01", kind: kind{name: "disk image", read: readOpaque, apart: true}},

@@ -12,7 +12,12 @@ var beginnings = [][]byte{[]byte("PK\x03\x04"), []byte("Rar!\x1a\x07"), []byte("
 // hidden reads the first archive or document that stands behind something else, from an
 // offset on, and says where it begins: at the end, if there is none. That it is damaged is
 // no finding where nothing could be opened: it may be none.
-func (w *walker) hidden(a at, b []byte, from int) int {
+func (w *walker) hidden(a at, b []byte, from int) int { return w.hiddenOf(a, b, from, beginnings) }
+
+// inText are beginnings that no text has.
+var inText = beginnings[:6]
+
+func (w *walker) hiddenOf(a at, b []byte, from int, beginnings [][]byte) int {
 	first := len(b)
 	for _, begin := range beginnings {
 		for off := from; off < first; {

@@ -96,3 +96,33 @@ func readRpm(w *walker, a at, s *source) {
 	payload := s.data[at:]
 	b.add("content", bytes.NewReader(payload), int64(len(payload)), int64(len(payload)))
 }
+
+// readOldCpio is a cpio of binary numbers, in the order of the machine that made it.
+func readOldCpio(w *walker, a at, s *source) {
+	b := w.bundle(a, "cpio")
+	var order binary.ByteOrder = binary.LittleEndian
+	if s.data[0] == 0x71 {
+		order = binary.BigEndian
+	}
+	for rest := s.data; ; {
+		if len(rest) < 26 {
+			w.gap(a, "cpio", Damaged, "it breaks off")
+			return
+		}
+		n := uint64(order.Uint16(rest[20:]))
+		size := uint64(order.Uint16(rest[22:]))<<16 | uint64(order.Uint16(rest[24:]))
+		begin := 26 + (n+1)&^1
+		if order.Uint16(rest) != 0o70707 || n == 0 || begin+size > uint64(len(rest)) {
+			w.gap(a, "cpio", Damaged, "it breaks off")
+			return
+		}
+		name, data := string(rest[26:26+n-1]), rest[begin:begin+size]
+		if rest = rest[min(uint64(len(rest)), begin+(size+1)&^1):]; name == "TRAILER!!!" {
+			b.rest(rest)
+			return
+		}
+		if !b.add(name, bytes.NewReader(data), int64(size), int64(size)) {
+			return
+		}
+	}
+}

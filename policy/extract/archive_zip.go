@@ -160,7 +160,7 @@ func (b *bundle) between(data []byte, spans []span) {
 		if s.from > from {
 			if between := data[from:s.from]; localHeader(between) && bytes.HasPrefix(between, []byte("PK\x03\x04")) {
 				b.stray(data, from, s.from)
-			} else if len(between) > 24 { // no mere descriptor
+			} else if from == 0 || len(between) > 24 { // no mere descriptor
 				b.rest(between)
 			}
 		}

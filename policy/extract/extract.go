@@ -284,8 +284,11 @@ func (w *walker) file(a at, s source) {
 	} else {
 		k.read(w, a, &s)
 	}
-	if k.trailer {
+	switch {
+	case k.trailer:
 		w.hidden(a, s.data, 1)
+	case !k.apart:
+		w.hiddenOf(a, s.data, 1, inText)
 	}
 }
 

@@ -90,6 +90,7 @@ func TestHidden(t *testing.T) {
 	z := string(zipped(t, "c.txt", "SULIT"))
 	for name, content := range map[string]string{
 		"film and zip":    "\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00isom\x00\x00\x00\x00" + z,
+		"text and zip":    strings.Repeat("Perkara: satu dua\n", 1000) + z,
 		"program and zip": "MZ\x90\x00\x03\x00\x00\x00" + strings.Repeat("\x90\x00", 100) + z,
 		"picture and zip": "\x89PNG\r\n\x1a\n" + strings.Repeat("\x90\x00", 100) + z,
 	} {

@@ -88,6 +88,7 @@ func (w *walker) leaf(a at, x *message.Index, p *message.Part, body io.ReaderAt,
 			k = kind{name: "text", read: readText}
 		}
 		w.guarded(here, k, &s)
+		w.hiddenOf(here, data, 1, inText)
 		return
 	}
 	w.file(here, s)
