@@ -17,6 +17,7 @@ var demoAccounts = []store.Account{
 	{Address: "pegawai2@agensi-a.test", Agency: "agensi-a", Kind: store.Personal},
 	{Address: "pegawai1@agensi-b.test", Agency: "agensi-b", Kind: store.Personal},
 	{Address: "ucadmin@agensi-a.test", Agency: "agensi-a", Kind: store.Personal, Role: store.RoleAdmin},
+	{Address: "keselamatan@agensi-a.test", Agency: "agensi-a", Kind: store.Personal, Role: store.RoleSecurity},
 	{Address: "aplikasi@agensi-a.test", Agency: "agensi-a", Kind: store.Application},
 }
 

@@ -177,3 +177,71 @@ func TestOnlyPolicyMints(t *testing.T) {
 		t.Fatal("nobody mints: this test checks nothing")
 	}
 }
+
+// Whatever keeps a body for somebody must be given the pass that policy minted for it: in
+// the store's contract, in its structs, and in the exported methods of its engines.
+func TestWritersOfBodiesTakeThePass(t *testing.T) {
+	writers := 0
+	check := func(where string, fields []*ast.Field) {
+		body, pass := false, false
+		for _, p := range fields {
+			switch typeText(p.Type) {
+			case "Body", "store.Body", "io.Reader":
+				body = true
+			case "gate.Passed":
+				pass = true
+			}
+		}
+		if !body {
+			return
+		}
+		if writers++; !pass {
+			t.Errorf("%s takes a body and no gate.Passed: whoever calls it goes round policy", where)
+		}
+	}
+	for _, f := range tree(t) {
+		if f.test || f.dir != "store" && f.dir != "store/bolt" {
+			continue
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.FuncDecl:
+				if n.Recv != nil && n.Name.IsExported() && typeText(n.Recv.List[0].Type) == "Engine" {
+					check(f.path+": "+n.Name.Name, n.Type.Params.List)
+				}
+			case *ast.TypeSpec:
+				switch typ := n.Type.(type) {
+				case *ast.StructType:
+					if f.dir == "store" {
+						check(f.path+": "+n.Name.Name, typ.Fields.List)
+					}
+				case *ast.InterfaceType:
+					for _, m := range typ.Methods.List {
+						if call, ok := m.Type.(*ast.FuncType); ok {
+							check(f.path+": "+n.Name.Name+"."+m.Names[0].Name, call.Params.List)
+						}
+					}
+				}
+			}
+			return true
+		})
+	}
+	if writers < 5 {
+		t.Fatalf("only %d places take a body: this test looks for the wrong thing", writers)
+	}
+}
+
+// typeText is a type's name, without pointers and slices.
+func typeText(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e.Name
+	case *ast.StarExpr:
+		return typeText(e.X)
+	case *ast.ArrayType:
+		return typeText(e.Elt)
+	case *ast.SelectorExpr:
+		return typeText(e.X) + "." + e.Sel.Name
+	}
+	return ""
+}
