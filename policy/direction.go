@@ -49,3 +49,19 @@ func (e *Engine) directions(ctx context.Context, m *Mail) ([]Direction, sender) 
 }
 
 func (e *Engine) government(domain string) bool { return address.In(e.o.GovDomains, domain) }
+
+// recipient is the one that i stands for: what is kept by APPEND is for the account itself.
+func (j *judgement) recipient(i int) Recipient {
+	if i < len(j.m.Recipients) {
+		return j.m.Recipients[i]
+	}
+	return Recipient{Address: j.m.Account, Agency: j.m.Agency}
+}
+
+// canonical is an address as the store keeps it.
+func canonical(s string) string {
+	if c, err := address.Canonical(s); err == nil {
+		return c
+	}
+	return s
+}

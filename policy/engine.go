@@ -27,6 +27,7 @@ type Options struct {
 	Recorder   Recorder
 	Recorded   func()   // is called after each incident; nil for nobody
 	Cases      Cases    // nil: nobody lets anything pass
+	Policies   Policies // nil: what is built in alone
 	GovDomains []string // government outside the directory, "*.gov.my" for all below it; that is the default
 	Guidance   func(agency string) string
 	Clock      func() time.Time
@@ -35,7 +36,8 @@ type Options struct {
 
 // An Engine judges messages. It may be used by many goroutines.
 type Engine struct {
-	o Options
+	o    Options
+	book rulebook
 }
 
 // New makes an engine.
@@ -66,6 +68,11 @@ type judgement struct {
 	rep  *inspect.Report
 	from sender
 	dirs []Direction // by recipient; one at least
+
+	rules *rules
+	att   *attachments
+	said  map[said]Action
+	trial *trial // nil for a real message
 }
 
 // Judge is the one gate. An error is a fault of the engine, or the end of ctx: the message
@@ -76,7 +83,7 @@ func (e *Engine) Judge(ctx context.Context, m *Mail) (v *Verdict, err error) {
 			v, err = nil, fmt.Errorf("policy: the engine failed at %s", failedAt(p))
 		}
 	}()
-	j := &judgement{Engine: e, m: m}
+	j := &judgement{Engine: e, m: m, rules: e.current()}
 	if err := j.look(ctx, m.Index, m.Body); err != nil {
 		return nil, err
 	}
@@ -84,7 +91,7 @@ func (e *Engine) Judge(ctx context.Context, m *Mail) (v *Verdict, err error) {
 	if err := j.cases(ctx); err != nil {
 		return nil, err
 	}
-	j.decide()
+	j.decide(ctx)
 	if err := j.record(ctx); err != nil {
 		return nil, fmt.Errorf("policy: incident not recorded: %w", err)
 	}
@@ -108,22 +115,6 @@ func failedAt(p any) string {
 			return fmt.Sprintf("an unknown place (%T)", p)
 		}
 	}
-}
-
-// CheckFile judges a file as a message that takes one direction. Nothing is recorded, and
-// nothing passes the gate.
-func (e *Engine) CheckFile(ctx context.Context, d Direction, agency string, r io.ReaderAt, size int64) (*Verdict, error) {
-	x := message.NewIndexer(message.DefaultLimits)
-	if _, err := io.Copy(x, io.NewSectionReader(r, 0, size)); err != nil {
-		return nil, err
-	}
-	j := &judgement{Engine: e, m: &Mail{Agency: agency, Recipients: []Recipient{{}}}, dirs: []Direction{d},
-		from: sender{agency: agency, inside: d == Internal || d == Across || d == Out || d == Relay, gov: d != In}}
-	if err := j.look(ctx, x.Finish(), r); err != nil {
-		return nil, err
-	}
-	j.decide()
-	return j.v, nil
 }
 
 // look takes the message apart and finds what is marked on it.

@@ -9,6 +9,7 @@
 package policy
 
 import (
+	"cmp"
 	"context"
 
 	"sampul/internal/gate"
@@ -68,7 +69,15 @@ type Evidence struct {
 type Recipient struct {
 	Address string
 	Agency  string // "" is outside the directory
+	Given   string // what the sender wrote, where that is another: a group, an alias
 }
+
+// named is how the sender knows the recipient.
+func (r Recipient) named() string { return cmp.Or(r.Given, r.Address) }
+
+// Auth is how a sender outside was authenticated, in the words of RFC 8601: pass, fail,
+// none ...; "" where nothing was checked.
+type Auth struct{ SPF, DKIM, DMARC, IPRev string }
 
 // Mail is a message and its context.
 type Mail struct {
@@ -81,6 +90,7 @@ type Mail struct {
 	App        bool     // sent by a relay application
 	Append     bool     // IMAP APPEND, import: kept by one account, not sent
 	Recipients []Recipient
+	Auth       Auth
 	Purpose    gate.Purpose
 	Listener   string // mx, submission, submissions, imap: for the incident
 	Remote     string // address of the client, for the incident
@@ -103,9 +113,11 @@ type Verdict struct {
 	Passed     gate.Passed
 	TagHeaders []byte // header fields to add, such as X-Sampul-Class; ends with CRLF, or empty
 
+	RecipientTags [][]byte // more of them for each recipient alone, with Actions; nil for none
+
 	// Refusal, when Action is SecureLink, Reject or Tempfail: what the client hears.
-	Code     int    // 550, 451
-	Enhanced string // "5.7.1", "5.7.0", "4.7.1"
+	Code     int    // 550, 552, 451
+	Enhanced string // "5.7.1", "5.7.0", "5.3.4", "4.7.1"
 	Text     string // Malay, then English, ASCII, at most 380 octets, no line breaks
 
 	basis

@@ -31,7 +31,7 @@ func (j *judgement) record(ctx context.Context) error {
 		v.Case = "C" + id[1:]
 	}
 	if v.Action >= SecureLink {
-		v.refuse(j.o.Guidance(in.Agency))
+		v.refuse(j.guidance())
 	}
 	if j.o.Recorded != nil {
 		j.o.Recorded()
@@ -43,7 +43,7 @@ func (j *judgement) record(ctx context.Context) error {
 func (j *judgement) incident() store.Incident {
 	v, m := j.v, j.m
 	in := store.Incident{
-		Time: j.o.Clock(), Agency: j.agency(), Class: v.Class.String(), Severity: v.severity(), Action: v.Action.String(),
+		Time: j.o.Clock(), Agency: j.agency(), Class: v.Class.String(), Severity: v.severity(), Action: v.Action.String(), Cause: v.by.String(),
 		Direction: string(v.Direction), Listener: m.Listener, Remote: m.Remote, QueueID: m.QueueID, Account: m.Account, App: m.App,
 		Sender: m.Sender, Size: m.Body.Size(), RuleSet: RuleSet, VerdictID: v.ID, State: store.IncidentOpen,
 		MessageID: message.DecodeHeader([]byte(m.Index.Parts[0].Get("Message-ID"))),
@@ -123,10 +123,22 @@ func (j *judgement) agency() string {
 	if j.from.agency != "" {
 		return j.from.agency
 	}
+	if a := j.v.by.agency; a != "" && a != suite { // whose rule it was
+		return a
+	}
 	for _, r := range j.m.Recipients {
 		if r.Agency != "" {
 			return r.Agency
 		}
 	}
 	return ""
+}
+
+// guidance is how the agency wants TERHAD and SULIT to be sent.
+func (j *judgement) guidance() string {
+	a := j.agency()
+	if g := j.rules.of(a).settings.Guidance; g != "" {
+		return g
+	}
+	return j.o.Guidance(a)
 }

@@ -29,6 +29,10 @@ const maxText = 380
 // refuse words the refusal: Malay first, then English, ASCII, with the incident's number.
 // It says where the mark stands and what to do, never what stands around it.
 func (v *Verdict) refuse(guidance string) {
+	if v.by.kind != byClass {
+		v.refuseFor(v.by, guidance)
+		return
+	}
 	ev := v.reason()
 	malay, eng := partOf(ev)
 	number := ""
@@ -55,6 +59,10 @@ func (v *Verdict) refuse(guidance string) {
 		if guidance != "" {
 			text += " " + guidance
 		}
+	case v.approval:
+		v.Enhanced = "5.7.0"
+		text = fmt.Sprintf("Disekat: %s mungkin bertanda %s%s. Jika terbuka, minta kelulusan pegawai keselamatan, kemudian hantar semula. Blocked: %s may be marked %s; if it is open, ask a security officer to approve the case, then send again.",
+			malay, v.Suspicion, number, eng, v.Suspicion)
 	default:
 		v.Enhanced = "5.7.0"
 		text = fmt.Sprintf("Disekat: %s mungkin bertanda %s%s. Jika terbuka, hantar semula dengan [TERBUKA] dalam subjek. Blocked: %s may be marked %s; if it is open, send again with [TERBUKA] in the subject.",

@@ -107,6 +107,7 @@ func openSuite(ctx context.Context, cfg *config.Config, log *slog.Logger, with .
 	s.judge = &judge{Engine: policy.New(policy.Options{
 		Inspector:  s.look,
 		Recorder:   s.store,
+		Policies:   s.store,
 		Cases:      s.store,
 		Recorded:   func() { s.notices.Wake() },
 		GovDomains: cfg.GovDomains,
@@ -262,6 +263,7 @@ func (s *suite) server(l *config.Listener) (server, error) {
 	deps := smtpin.Deps{
 		Store: s.store, Judge: s.judge, Spool: s.work, Guard: s.guard, Conns: conns, Log: s.log,
 		Defence: m.defence, Router: m.router, Quarantine: s.store, Trace: s.store, Accepted: s.accepted,
+		SameRules:  s.judge.SameRules,
 		LoopSecret: s.store.SuiteSecret(route.LoopPurpose), CertAccount: s.certAccount,
 		Replied: func(k smtpin.Kind, code int, enhanced string) { s.metrics.Replied(string(k), code, enhanced) },
 	}

@@ -3,6 +3,8 @@ package smtpin
 import (
 	"context"
 	"strings"
+
+	"sampul/store"
 )
 
 // maxBadRecipients ends a session that asks for many addresses nobody has.
@@ -39,6 +41,9 @@ func (s *session) rcpt(ctx context.Context, arg string) error {
 	} else if len(s.tx.rcpts)+len(found.rcpts) > n {
 		return errFull
 	}
+	if s.account == nil && !s.together(found.rcpts) {
+		return errApart
+	}
 	s.tx.given = append(s.tx.given, args.to)
 	for _, r := range found.rcpts {
 		r.Notify, r.ORcpt = args.notify, args.orcpt
@@ -49,6 +54,31 @@ func (s *session) rcpt(ctx context.Context, arg string) error {
 		s.tx.add(r)
 	}
 	return reply(250, "2.1.5", "ok")
+}
+
+// together says whether one answer to the message serves new recipients and those before
+// them alike. Where the rules of their agencies differ the sender sends them apart, so that
+// what one agency refuses still reaches the other. What one address leads to cannot be taken
+// apart: there the strictest decides.
+func (s *session) together(more []store.Recipient) bool {
+	same := s.srv.deps.SameRules
+	if same == nil || len(s.tx.rcpts) == 0 || len(more) == 0 {
+		return true
+	}
+	last := "" // most have the agency of the one before
+	for i := range s.tx.rcpts {
+		a := s.tx.rcpts[i].Agency
+		if i > 0 && a == last {
+			continue
+		}
+		last = a
+		for k := range more {
+			if b := more[k].Agency; b != a && !same(a, b) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // ownPostmaster says whether an address is that from which this server writes: answers to

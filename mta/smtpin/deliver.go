@@ -156,8 +156,9 @@ func (d *delivery) verdictFor(ctx context.Context, purpose gate.Purpose) (*polic
 	}
 	for i := range s.tx.rcpts {
 		r := &s.tx.rcpts[i]
-		m.Recipients = append(m.Recipients, policy.Recipient{Address: r.Path, Agency: r.Agency})
+		m.Recipients = append(m.Recipients, policy.Recipient{Address: r.Path, Agency: r.Agency, Given: r.Via})
 	}
+	m.Auth = authOf(d.results)
 	v, err := s.srv.deps.Judge.Judge(ctx, m)
 	if err != nil {
 		return nil, &Reply{errUndecided.Code, errUndecided.Enhanced, errUndecided.Text, err}
@@ -168,6 +169,20 @@ func (d *delivery) verdictFor(ctx context.Context, purpose gate.Purpose) (*polic
 		return nil, reply(v.Code, v.Enhanced, v.Text)
 	}
 	return v, nil
+}
+
+// authOf is what rules may ask of authentication.
+func authOf(r *authres.Results) policy.Auth {
+	if r == nil {
+		return policy.Auth{}
+	}
+	dkim := authres.None
+	for _, s := range r.DKIM {
+		if dkim != authres.Pass { // one good signature is enough
+			dkim = s.Result
+		}
+	}
+	return policy.Auth{SPF: string(r.SPF.Result), DKIM: string(dkim), DMARC: string(r.DMARC.Result), IPRev: string(r.IPRev)}
 }
 
 // accept makes the message the store's.

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"fmt"
+	"slices"
 	"time"
 
 	"sampul/store"
@@ -36,6 +37,13 @@ func (d *delivery) envelope() *store.Envelope {
 			if e.Recipients[i].Account != 0 {
 				e.Recipients[i].Mailbox = junk
 			}
+		}
+	}
+	if tags := d.verdict.RecipientTags; len(tags) == len(e.Recipients) {
+		e.Recipients = slices.Clone(e.Recipients) // the transaction's stay as they are: it may be judged again
+		for i, t := range tags {
+			r := &e.Recipients[i]
+			r.Prefix = append(slices.Clip(r.Prefix), t...)
 		}
 	}
 	e.Prefix = fmt.Appendf(nil, "Return-Path: <%s>\r\n", e.From) // RFC 5321 section 4.4

@@ -102,6 +102,8 @@ type Deps struct {
 	Quarantine Quarantine                                                     // keeps what a filter wants looked at; nil refuses it
 	Trace      Tracer                                                         // remembers what became of each message; may be nil
 	Accepted   func(ctx context.Context, e *store.Envelope, x *message.Index) // after a message was accepted; may be nil
+	// SameRules says whether one verdict serves recipients of both agencies; nil: always.
+	SameRules func(a, b string) bool
 	// CertAccount is who may log in with a verified certificate for an address; nil for
 	// nobody. Without it there is no AUTH EXTERNAL.
 	CertAccount func(ctx context.Context, address string) (*store.Account, error)
