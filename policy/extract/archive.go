@@ -161,28 +161,3 @@ func inner(name string, ends ...string) string {
 	}
 	return "content"
 }
-
-// readOLE is an old container: an encrypted document of a new kind, or a document of an
-// old kind, which is not read yet.
-func readOLE(w *walker, a at, s *source) {
-	// Stream names stand in its directory in UTF-16.
-	if bytes.Contains(s.data, utf16Text("EncryptedPackage")) {
-		w.gap(a, "office", Locked, "a document locked by a password")
-		return
-	}
-	kind := "ole"
-	for name, stream := range map[string]string{"doc": "WordDocument", "xls": "Workbook", "ppt": "PowerPoint Document", "msg": "__properties_version1.0"} {
-		if bytes.Contains(s.data, utf16Text(stream)) {
-			kind = name
-		}
-	}
-	w.gap(a, kind, Unread, "this kind of document is not read yet")
-}
-
-func utf16Text(s string) []byte {
-	b := make([]byte, 0, 2*len(s))
-	for i := range len(s) {
-		b = append(b, s[i], 0)
-	}
-	return b
-}

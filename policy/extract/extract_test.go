@@ -156,7 +156,6 @@ func TestGaps(t *testing.T) {
 		reason  Reason
 	}{
 		"locked zip":      {locked, Locked},
-		"locked office":   {append([]byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), utf16Text("EncryptedPackage")...), Locked},
 		"locked odf":      {zipped(t, "mimetype", "x", "content.xml", "?", "META-INF/manifest.xml", "<manifest:encryption-data/>"), Locked},
 		"endless element": {[]byte("<html><p " + strings.Repeat("a", 9<<20)), TooMuch},
 		"pgp":             {[]byte("-----BEGIN PGP MESSAGE-----\n\nhQEMA\n"), Locked},
@@ -166,7 +165,6 @@ func TestGaps(t *testing.T) {
 		"too deep":        {deep, TooMuch},
 		"pdf":             {[]byte("%PDF-1.7\n"), Unread},
 		"picture":         {[]byte("\x89PNG\r\n\x1a\n"), Unread},
-		"old document":    {append([]byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), utf16Text("WordDocument")...), Unread},
 		"unknown octets":  {chanced(4000), Opaque},
 		"few octets":      {chanced(128), Opaque},
 		"padded octets":   {append(make([]byte, 40<<10), chanced(20<<10)...), Opaque},

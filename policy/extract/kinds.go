@@ -2,6 +2,7 @@ package extract
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -36,8 +37,6 @@ func init() {
 		{off: 0, bytes: "\x1f\x8b", kind: kind{name: "gzip", read: readGzip, apart: true}},
 		{off: 0, bytes: "BZh", kind: kind{name: "bzip2", read: readBzip2, apart: true}, letters: true},
 		{off: 257, bytes: "ustar", kind: kind{name: "tar", read: readTar, apart: true}},
-		{off: 0, bytes: `{\rtf`, kind: kind{name: "rtf", read: readRTF, apart: true}},
-		{off: 0, bytes: "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", kind: kind{name: "ole", read: readOLE, apart: true}},
 		{off: 0, bytes: "%PDF-", kind: kind{name: "pdf", trailer: true}},
 		{off: 0, bytes: "\x89PNG", kind: kind{name: "png", trailer: true}},
 		{off: 0, bytes: "\xff\xd8\xff", kind: kind{name: "jpeg", trailer: true}},
@@ -45,8 +44,7 @@ func init() {
 		{off: 0, bytes: "II*\x00", kind: kind{name: "tiff", trailer: true}},
 		{off: 0, bytes: "MM\x00*", kind: kind{name: "tiff", trailer: true}},
 		{off: 8, bytes: "WEBP", kind: kind{name: "webp", trailer: true}, letters: true},
-		{off: 0, bytes: "\x78\x9f\x3e\x22", kind: kind{name: "winmail.dat"}},
-	}, append(archiveMagics(), otherMagics()...)...)
+	}, slices.Concat(officeMagics(), archiveMagics(), otherMagics())...)
 }
 
 // sniff says what s is.
