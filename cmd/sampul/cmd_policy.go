@@ -23,6 +23,7 @@ type policyLine struct {
 	Suspicion string           `json:"suspicion,omitempty"`
 	Evidence  []policyEvidence `json:"evidence"`
 	Unread    []string         `json:"unread,omitempty"`
+	Notes     []string         `json:"notes,omitempty"`
 }
 
 type policyEvidence struct {
@@ -49,7 +50,7 @@ func policyCommand(t *target) *cobra.Command {
 
 func policyCheckCommand(t *target) *cobra.Command {
 	var direction, agency string
-	var tsv bool
+	var tsv, noOCR bool
 	check := &cobra.Command{Use: "check FILE...", Short: "Say which class is marked on messages, and what would follow", Args: cobra.MinimumNArgs(1),
 		Long: `Check judges each file as the servers would judge it as a message. Nothing is stored or
 recorded, and no server is needed. Exit code 1 when a file would not be delivered.`,
@@ -58,7 +59,12 @@ recorded, and no server is needed. Exit code 1 when a file would not be delivere
 			if !slices.Contains(policy.Directions, d) {
 				return usagef("--direction: one of %v, not %q", policy.Directions, direction)
 			}
-			look := inspect.New(inspect.Options{Workers: runtime.GOMAXPROCS(0), Log: newLog(c.ErrOrStderr(), config.Log{Level: "error"})})
+			log := newLog(c.ErrOrStderr(), config.Log{Level: "error"})
+			o := inspect.Options{Workers: runtime.GOMAXPROCS(0), Log: log}
+			if !noOCR {
+				o.Recognise = recogniser(log)
+			}
+			look := inspect.New(o)
 			defer look.Close()
 			e := policy.New(policy.Options{Inspector: look})
 			var refused bool
@@ -81,6 +87,7 @@ recorded, and no server is needed. Exit code 1 when a file would not be delivere
 		}}
 	check.Flags().StringVar(&direction, "direction", "internal", "the way it takes: internal, agency, out, in-gov, in, relay")
 	check.Flags().StringVar(&agency, "agency", "", "the `agency` whose settings count")
+	check.Flags().BoolVar(&noOCR, "no-ocr", false, "judge as a machine without tesseract would")
 	check.Flags().BoolVar(&tsv, "tsv", false, "print file and class with a tab between")
 	return check
 }
@@ -110,7 +117,7 @@ func printVerdict(w io.Writer, asJSON, tsv bool, name string, v *policy.Verdict)
 		_, err := fmt.Fprintf(w, "%s\t%s\n", name, v.Class)
 		return err
 	}
-	l := policyLine{File: name, Class: v.Class.String(), Action: v.Action.String(), Evidence: []policyEvidence{}, Unread: v.Unread}
+	l := policyLine{File: name, Class: v.Class.String(), Action: v.Action.String(), Evidence: []policyEvidence{}, Unread: v.Unread, Notes: v.Notes}
 	if v.Suspicion != policy.Terbuka {
 		l.Suspicion = v.Suspicion.String()
 	}
@@ -123,6 +130,9 @@ func printVerdict(w io.Writer, asJSON, tsv bool, name string, v *policy.Verdict)
 	fmt.Fprintf(w, "%s: %s, %s\n", name, l.Class, l.Action)
 	for _, ev := range l.Evidence {
 		fmt.Fprintf(w, "  %s in %s, %s (%s) %s\n", ev.Class, ev.Part, ev.Where, ev.Rule, ev.Why)
+	}
+	for _, n := range l.Notes {
+		fmt.Fprintf(w, "  note: %s\n", n)
 	}
 	for _, u := range l.Unread {
 		fmt.Fprintf(w, "  not read: %s\n", u)

@@ -103,7 +103,7 @@ func openSuite(ctx context.Context, cfg *config.Config, log *slog.Logger, with .
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", cfg.DataDir, err)
 	}
-	s.look = inspect.New(inspect.Options{Workers: runtime.GOMAXPROCS(0), Log: log})
+	s.look = inspect.New(inspect.Options{Workers: runtime.GOMAXPROCS(0), Recognise: recogniser(log), Log: log})
 	s.judge = &judge{Engine: policy.New(policy.Options{
 		Inspector:  s.look,
 		Recorder:   s.store,

@@ -143,6 +143,7 @@ type walker struct {
 	clock   clock
 
 	pictures map[[32]byte]bool // that were read, by their hash
+	decoded  int64             // octets of pixels
 
 	over bool
 	err  error // of reading: the message is not judged

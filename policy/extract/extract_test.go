@@ -164,7 +164,7 @@ func TestGaps(t *testing.T) {
 		"bomb":            {bomb, TooMuch},
 		"too deep":        {deep, TooMuch},
 		"pdf":             {[]byte("%PDF-1.7\n"), Unread},
-		"picture":         {[]byte("\x89PNG\r\n\x1a\n"), Unread},
+		"broken picture":  {[]byte("\x89PNG\r\n\x1a\n"), Damaged},
 		"unknown octets":  {chanced(4000), Opaque},
 		"few octets":      {chanced(128), Opaque},
 		"padded octets":   {append(make([]byte, 40<<10), chanced(20<<10)...), Opaque},

@@ -38,13 +38,7 @@ func init() {
 		{off: 0, bytes: "BZh", kind: kind{name: "bzip2", read: readBzip2, apart: true}, letters: true},
 		{off: 257, bytes: "ustar", kind: kind{name: "tar", read: readTar, apart: true}},
 		{off: 0, bytes: "%PDF-", kind: kind{name: "pdf", trailer: true}},
-		{off: 0, bytes: "\x89PNG", kind: kind{name: "png", trailer: true}},
-		{off: 0, bytes: "\xff\xd8\xff", kind: kind{name: "jpeg", trailer: true}},
-		{off: 0, bytes: "GIF8", kind: kind{name: "gif", trailer: true}, letters: true},
-		{off: 0, bytes: "II*\x00", kind: kind{name: "tiff", trailer: true}},
-		{off: 0, bytes: "MM\x00*", kind: kind{name: "tiff", trailer: true}},
-		{off: 8, bytes: "WEBP", kind: kind{name: "webp", trailer: true}, letters: true},
-	}, slices.Concat(officeMagics(), archiveMagics(), otherMagics())...)
+	}, slices.Concat(officeMagics(), pictureKinds(), archiveMagics(), otherMagics())...)
 }
 
 // sniff says what s is.
@@ -58,6 +52,9 @@ func sniff(s *source) kind {
 	}
 	if i := bytes.Index(b[:min(len(b), 1024)], []byte("%PDF-")); i >= 0 { // junk before it is allowed
 		return kindOf("%PDF-")
+	}
+	if k, ok := loosePicture(b); ok && !text {
+		return k
 	}
 	if k, ok := loose(s); ok {
 		return k

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // scanned is a document whose pages are pictures.
@@ -71,13 +72,8 @@ func (w *walker) scan(a at, p *writer, s scanned) {
 			w.gap(a, r.kind, TooMuch, "more pages than there is time to read letters on")
 		}
 	}
-	for i := range whole {
-		if !w.tick() || r.over {
-			break
-		}
-		if err := r.whole(s, whole[i]); err != nil {
-			r.failed = append(r.failed, whole[i])
-		}
+	for some := range slices.Chunk(whole, batch) {
+		r.wholes(s, some)
 	}
 	r.write(p)
 	r.note(whole)
@@ -236,68 +232,137 @@ func (r *reading) readStrips(strips []strip) (poor []int) {
 	return poor
 }
 
-// whole reads all of a page.
-func (r *reading) whole(s scanned, i int) error {
-	sh, err := r.draw(s, i, wholeDPI)
-	if err != nil {
-		return err
-	}
-	r.sheet(i, sh, wholeDPI)
-	return nil
-}
-
-// sheet reads a page or picture, however it lies.
-func (r *reading) sheet(i int, sh *sheet, dpi int) {
-	if sh.blank() {
-		return
-	}
-	turns := []int{0, 2, 1, 3}
-	if sideways(sh.gray) {
-		turns = []int{1, 3, 0, 2}
-	}
-	var best []inkLine
-	read := false
-	for _, t := range turns {
-		at := sh.turned(t)
-		out, ok := r.recognise([]*image.Gray{at.gray}, Recognition{DPI: dpi})
-		if !ok {
-			break
+// wholes reads all that stands on some pages.
+func (r *reading) wholes(s scanned, pages []int) {
+	var sheets []lying
+	for _, i := range pages {
+		if !r.w.tick() || r.over {
+			return
 		}
-		if out[0].Failed {
+		sh, err := r.draw(s, i, wholeDPI)
+		if err != nil {
+			r.failed = append(r.failed, i)
 			continue
 		}
-		read = true
-		var lines []inkLine
-		for _, l := range out[0].Lines {
-			lines = append(lines, at.line(l, ""))
+		sheets = append(sheets, lying{page: i, sheet: sh})
+	}
+	r.sheets(sheets, wholeDPI)
+}
+
+// lying is a page or picture while it is found out how it lies.
+type lying struct {
+	page  int
+	sheet *sheet
+	turns []int // quarters to the right, the likeliest first
+	best  []inkLine
+	read  bool
+	done  bool
+}
+
+// sheets reads pages or pictures, however they lie. Those that can hardly be read are turned
+// and read again.
+func (r *reading) sheets(all []lying, dpi int) {
+	all = slices.DeleteFunc(all, func(l lying) bool { return l.sheet.blank() })
+	for i := range all {
+		all[i].turns = []int{0, 2, 1, 3}
+		if sideways(all[i].sheet.gray) {
+			all[i].turns = []int{1, 3, 0, 2}
 		}
-		if best == nil || score(lines) > score(best) {
-			best = lines
-		}
-		if confidence(lines) >= goodScore {
+	}
+	for round := range 4 {
+		if !r.turn(all, round, dpi) {
 			break
 		}
 	}
-	if !read && !r.over && r.w.tick() {
-		r.failed = append(r.failed, i)
+	r.colours(all, dpi)
+	for i := range all {
+		l := &all[i]
+		if !l.read && !r.over && r.w.tick() {
+			r.failed = append(r.failed, l.page)
+		}
+		r.pages[l.page].lines = append(r.pages[l.page].lines, l.best...)
 	}
-	r.pages[i].lines = append(best, r.colour(sh, dpi)...)
 }
 
-// colour reads the coloured ink alone: a stamp across black text cannot be read otherwise.
-func (r *reading) colour(sh *sheet, dpi int) []inkLine {
-	if sh.hue == nil {
-		return nil
+// turn reads what was not read well yet, turned as the round says. False when nothing is
+// left to do.
+func (r *reading) turn(all []lying, round, dpi int) bool {
+	var turned []*sheet
+	var pictures []*image.Gray
+	var which []*lying
+	for i := range all {
+		if l := &all[i]; !l.done {
+			at := l.sheet.turned(l.turns[round])
+			which, turned, pictures = append(which, l), append(turned, at), append(pictures, at.gray)
+		}
 	}
-	out, ok := r.recognise([]*image.Gray{sh.hue}, Recognition{Sparse: true, DPI: dpi})
+	out, ok := r.recognise(pictures, Recognition{DPI: dpi})
 	if !ok {
-		return nil
+		return false
 	}
-	var lines []inkLine
-	for _, l := range out[0].Lines {
-		lines = append(lines, sh.line(l, "in colour"))
+	for i, l := range which {
+		if out[i].Failed {
+			continue
+		}
+		l.read = true
+		var lines []inkLine
+		for _, found := range out[i].Lines {
+			lines = append(lines, turned[i].line(found, ""))
+		}
+		if score(lines) > score(l.best) {
+			l.best = lines
+		}
+		l.done = confidence(lines) >= goodScore
 	}
-	return lines
+	return true
+}
+
+// colours reads coloured ink alone: a stamp across black text cannot be read otherwise.
+func (r *reading) colours(all []lying, dpi int) {
+	var pictures []*image.Gray
+	var which []*lying
+	for i := range all {
+		if l := &all[i]; l.sheet.hue != nil {
+			which, pictures = append(which, l), append(pictures, l.sheet.hue)
+		}
+	}
+	out, ok := r.recognise(pictures, Recognition{Sparse: true, DPI: dpi})
+	if !ok {
+		return
+	}
+	for i, l := range which {
+		for _, found := range out[i].Lines {
+			l.best = added(l.best, l.sheet.line(found, "in colour"))
+		}
+	}
+}
+
+// added puts a line of a layer where it stands on the page, unless it was read before.
+func added(lines []inkLine, l inkLine) []inkLine {
+	if letters(l.Text) < 3 || l.Confidence < 30 {
+		return lines
+	}
+	for _, o := range lines {
+		both := o.Box.Intersect(l.Box)
+		if both.Dx()*both.Dy()*2 > min(o.Box.Dx()*o.Box.Dy(), l.Box.Dx()*l.Box.Dy()) && bare(o.Text) == bare(l.Text) {
+			return lines
+		}
+	}
+	i := 0
+	for i < len(lines) && lines[i].Box.Min.Y < l.Box.Min.Y {
+		i++
+	}
+	return slices.Insert(lines, i, l)
+}
+
+// bare is the letters of a line, for comparing.
+func bare(s string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsLetter(c) || unicode.IsDigit(c) {
+			return unicode.ToUpper(c)
+		}
+		return -1
+	}, s)
 }
 
 // blank says that there is nothing on a page.
@@ -473,7 +538,7 @@ func (w *walker) picture(a at, p *writer, img image.Image, page int) {
 		sh = sh.enlarged(2)
 	}
 	r := &reading{w: w, a: a, kind: p.part.Kind, number: func(int) int { return page }, pages: make([]pageRead, 1)}
-	r.sheet(0, sh, dpi)
+	r.sheets([]lying{{page: 0, sheet: sh}}, dpi)
 	r.write(p)
 	r.note([]int{0})
 	switch {
