@@ -136,6 +136,9 @@ type Envelope struct {
 
 	App        AccountID // application that sent it, 0 for none
 	AppCounted uint32    // recipients counted against its quota
+	AppAt      time.Time // in whose windows they count; zero is Received
+	Run        string    // tag of the run it belongs to, at most MaxRun octets
+	NotBefore  time.Time // nothing is delivered earlier, here or elsewhere; zero is at once
 	Sender     AccountID // authenticated account, 0 for none
 
 	EightBit   bool   // BODY=8BITMIME
