@@ -1,14 +1,16 @@
 package mark
 
 import (
-	"path"
+	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"sampul/policy/extract"
 )
 
-// A Finding is one piece of evidence, or a mention with the reason why it is none.
+// A Finding is one piece of evidence, or a mention with the reason why it is none. It is
+// plain data, and holds nothing of the text but the class word, save Quote.
 type Finding struct {
 	Path, Where string
 	Rule        string // of classification.md 5.4
@@ -16,23 +18,14 @@ type Finding struct {
 	Word        string
 	Weight      int  // what it counts, after negatives
 	English     bool // named by an English word alone, with no field or label
+	Former      bool // struck out, or called the original class: counts unless classified anew
 	Why         string
+
+	Quote  string // what stands there, 40 characters on each side; see [Settings.Quotes]
+	Points string // original code points, where a disguise was undone; see [Settings.Quotes]
 }
 
-// Weights of evidence (section 5.4).
 const (
-	wLabel     = 100 // E1
-	wTag       = 100 // E2
-	wFurniture = 100 // E3
-	wLine      = 80  // E4
-	wLineBoth  = 100 // E4 at both ends, or on two pages
-	wField     = 90  // E5
-	wSays      = 80  // E6
-	wStamp     = 90  // E7
-	wBox       = 90  // E9
-	wColon     = 80  // E10
-	wColonLow  = 50  // E10 in title case
-
 	Certain  = 80 // verdict
 	Suspect  = 40 // suspicion
 	ends     = 5  // lines that are first or last
@@ -40,31 +33,32 @@ const (
 	longUnit = 2000
 )
 
-// A Verdict is what all evidence together says.
-type Verdict struct {
-	Class     Class // None when nothing is certain
-	Suspicion Class // the highest class with 40 to 79 points
-	Proven    bool  // by E1 to E3, or a mark at both ends: nobody declares it away
-	English   bool  // the class rests on English words alone
-	Declared  bool  // the subject declares the message open
-	Findings  []Finding
-}
-
 // Found is the evidence in some parts of a message, before it is weighed together.
 type Found struct {
 	Findings []Finding
 	Declared bool // the subject declares the message open
+	Redone   []Redone
+}
+
+// Redone says that a document was classified anew (N5).
+type Redone struct {
+	Path  string // of the document
+	Class Class
 }
 
 // Add takes in what was found in other parts.
 func (f *Found) Add(other Found) {
 	f.Findings = append(f.Findings, other.Findings...)
+	f.Redone = append(f.Redone, other.Redone...)
 	f.Declared = f.Declared || other.Declared
 }
 
 // Find looks for evidence in each part by itself, so that the parts of a message can be
 // looked through in different places. A nil s is what is built in.
 func Find(parts []extract.Part, s *Settings) Found {
+	if s == nil {
+		s = &Settings{}
+	}
 	var f Found
 	for i := range parts {
 		p := newPart(&parts[i], s)
@@ -74,40 +68,22 @@ func Find(parts []extract.Part, s *Settings) Found {
 		p.find()
 		f.Findings = append(f.Findings, p.found...)
 		f.Declared = f.Declared || p.declared
+		if p.redone != None {
+			f.Redone = append(f.Redone, Redone{documentOf(p.Path), p.redone})
+		}
 	}
 	return f
-}
-
-// Weigh says what all evidence of a message together shows.
-func Weigh(f Found) Verdict {
-	v := Verdict{Findings: f.Findings, Declared: f.Declared}
-	v.weigh()
-	return v
 }
 
 // Judge finds all evidence in the parts of a message, and weighs it.
 func Judge(parts []extract.Part) Verdict { return Weigh(Find(parts, nil)) }
 
-func (v *Verdict) weigh() {
-	var score, native [RahsiaBesar + 1]int
-	for _, f := range v.Findings {
-		score[f.Class] = max(score[f.Class], f.Weight)
-		if !f.English {
-			native[f.Class] = max(native[f.Class], f.Weight)
-		}
-		if f.Class >= Rahsia && (f.Weight >= wLabel) {
-			v.Proven = true
-		}
+// documentOf is the document that a part belongs to: the files inside one are named .xml.
+func documentOf(path string) string {
+	if i := strings.LastIndex(path, " > "); i >= 0 && strings.HasSuffix(path, ".xml") {
+		return path[:i]
 	}
-	for c := RahsiaBesar; c > Terbuka; c-- {
-		switch {
-		case score[c] >= Certain && v.Class == None:
-			v.Class = c
-			v.English = native[c] < Certain
-		case score[c] >= Suspect && score[c] < Certain && v.Suspicion == None && v.Class < c:
-			v.Suspicion = c
-		}
-	}
+	return path
 }
 
 // A unit is one of extract's with what matching needs.
@@ -115,7 +91,22 @@ type unit struct {
 	*extract.Unit
 	upper, caps string
 	stem        bool
-	order       int // among lines that are not empty; rows of a table count as one
+	joined      int      // lines or cells that were joined to this one
+	tested      bool     // mark is set
+	mark        []string // groups of markUnit
+	order       int      // among lines that are not empty; rows of a table count as one
+	head, foot  bool     // among the first or last lines of the part or of a page
+}
+
+// isMark gives the groups of markUnit, nil for none.
+func (u *unit) isMark() []string {
+	if !u.tested {
+		u.tested = true
+		if u.stem && len(u.upper) <= 400 {
+			u.mark = markUnit.FindStringSubmatch(u.upper)
+		}
+	}
+	return u.mark
 }
 
 // A part is one part while evidence is looked for in it.
@@ -127,21 +118,27 @@ type part struct {
 	rows     map[[2]int]int // list, row: how many of its cells say something
 	cells    map[[3]int]int // list, row, column: unit
 	lowest   map[[2]int]int // list, column: its last row
+	items    map[int]int    // list: how many items
 	marks    []placed       // units that are marks, once they were asked for
 	asked    bool
-	only     map[Class]bool // see onlyClass
-	struck   bool           // something is struck out
+	outer    map[int][2]Class // see outermost
+	ticks    *ticks           // see choices
+	msips    map[string]*msip // see known
 	found    []Finding
 	declared bool
 	open     bool // an explicit mark of openness stands in it (N7)
 	redone   Class
+	original map[Class]bool // classes that are called the original ones
 }
 
 // newPart prepares a part; nil when no class word can be in it.
 func newPart(in *extract.Part, set *Settings) *part {
 	var look scanner
 	for i := range in.Units {
-		if look.text(in.Units[i].Text) {
+		u := &in.Units[i]
+		if look.text(u.Text) || u.Place == extract.OCRLine ||
+			len(set.Labels) > 0 && (u.Place == extract.Metadata || u.Place == extract.HeaderField) {
+			look.hit = true
 			break
 		}
 	}
@@ -159,21 +156,24 @@ func newPart(in *extract.Part, set *Settings) *part {
 		var own scanner
 		if own.text(text) || len(text) <= candidate { // of others only the case is folded, when they are asked
 			u.upper, u.caps = normal(text)
-			p.joinLetters(&u)
+			u.joinLetters()
 			u.stem = u.stem || hasStem(u.upper)
 			if !u.stem && len(u.upper) <= candidate {
 				u.guess()
+			}
+			if u.Place == extract.OCRLine {
+				u.misread()
 			}
 		}
 		p.units = append(p.units, u)
 	}
 	p.number()
-	p.tower()
+	p.joinLines()
 	return p
 }
 
 // joinLetters joins letters that stand apart, in a unit that is no longer than a mark.
-func (p *part) joinLetters(u *unit) {
+func (u *unit) joinLetters() {
 	if s := squeezed(u.upper); s != "" && hasStem(strings.ReplaceAll(s, " ", "")) {
 		u.upper, u.caps, u.stem = strings.Replace(s, "RAHSIABESAR", "RAHSIA BESAR", 1), s, true
 		return
@@ -182,11 +182,8 @@ func (p *part) joinLetters(u *unit) {
 		return
 	}
 	letters := strings.Map(func(r rune) rune {
-		if r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' {
-			return r
-		}
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {
-			return r // another letter: no mark
+			return r
 		}
 		return -1
 	}, u.caps)
@@ -200,7 +197,7 @@ func (u *unit) guess() {
 	if !strings.ContainsAny(u.caps, "41530@$!7|l") {
 		return
 	}
-	s := leet.Replace(strings.ToUpper(strings.NewReplacer("l", "I", "|", "I").Replace(u.caps)))
+	s := leet.Replace(strings.ToUpper(strings.ReplaceAll(u.caps, "l", "I")))
 	if q := squeezed(s); q != "" {
 		s = q
 	}
@@ -209,11 +206,42 @@ func (u *unit) guess() {
 	}
 }
 
+// misread is for letters recognised in a picture: one letter of a class word may be wrong,
+// and specks at the ends of the line may be read as letters.
+func (u *unit) misread() {
+	if len(u.upper) > candidate || u.isMark() != nil {
+		return
+	}
+	u.tested = false
+	words := strings.Fields(u.upper)
+	for len(words) > 1 && utf8.RuneCountInString(words[0]) == 1 {
+		words = words[1:]
+	}
+	for len(words) > 1 && utf8.RuneCountInString(words[len(words)-1]) == 1 {
+		words = words[:len(words)-1]
+	}
+	for i, w := range words {
+		core := strings.TrimFunc(w, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+		if right := misreadWord(core); right != "" && !neighbours[core] {
+			words[i] = right
+		}
+	}
+	s := strings.Join(words, " ")
+	if s != u.upper && markUnit.MatchString(s) {
+		if strings.ToUpper(u.caps) == u.caps {
+			u.caps = s
+		}
+		u.upper, u.stem = s, true
+	}
+}
+
 // number counts lines: a row of cells is one, unless a cell has several lines. What stands
-// aside, such as a signature, does not count: the line before it is the last one.
+// aside, such as a signature, does not count: the line before it is the last one. It marks
+// which lines are first and last, of the part and of each page.
 func (p *part) number() {
-	p.rows, p.cells, p.lowest = map[[2]int]int{}, map[[3]int]int{}, map[[2]int]int{}
+	p.rows, p.cells, p.lowest, p.items = map[[2]int]int{}, map[[3]int]int{}, map[[2]int]int{}, map[int]int{}
 	last, column := [2]int{-1, -1}, 0
+	pages := map[int][2]int{} // its first and last line
 	for i := range p.units {
 		u := &p.units[i]
 		switch {
@@ -233,12 +261,33 @@ func (p *part) number() {
 			p.lines++
 			last = [2]int{-1, -1}
 		}
+		if u.List != 0 {
+			p.items[u.List]++
+		}
 		u.order = p.lines
+		if u.Page > 0 {
+			pg, ok := pages[u.Page]
+			if !ok {
+				pg[0] = p.lines
+			}
+			pg[1] = p.lines
+			pages[u.Page] = pg
+		}
+	}
+	for i := range p.units {
+		u := &p.units[i]
+		u.head, u.foot = u.order <= ends, u.order > p.lines-ends
+		if pg, ok := pages[u.Page]; ok {
+			u.head, u.foot = u.head || u.order < pg[0]+ends, u.foot || u.order > pg[1]-ends
+		}
 	}
 }
 
 // around is the folded text of unit j.
 func (p *part) around(j int) string {
+	if j < 0 || j >= len(p.units) {
+		return ""
+	}
 	u := &p.units[j]
 	if u.upper == "" && len(u.Text) <= longUnit {
 		u.upper, u.caps = normal(u.Text)
@@ -246,34 +295,62 @@ func (p *part) around(j int) string {
 	return u.upper
 }
 
-// tower joins 4 to 12 successive lines of one letter each.
-func (p *part) tower() {
+// joinLines joins a class word that is written over up to 12 successive lines or cells: a
+// letter each, a syllable each, or two words.
+func (p *part) joinLines() {
 	for i := 0; i < len(p.units); i++ {
-		j := i
+		first := p.units[i].upper
+		if n := len(first); n == 0 || n > 12 || p.units[i].caps != first {
+			continue
+		}
 		var word strings.Builder
-		for j < len(p.units) && len(p.units[j].upper) == 1 {
-			word.WriteString(p.units[j].upper)
-			j++
-		}
-		if n := j - i; n >= 4 && n <= 12 && hasStem(word.String()) {
+		for j := i; j < len(p.units) && j < i+12; j++ {
+			piece := strings.Trim(p.units[j].upper, " -_*.")
+			if piece == "" || len(piece) > 12 || p.units[j].caps != p.units[j].upper || !allLetters(piece) {
+				break
+			}
+			word.WriteString(piece)
+			if _, ok := words[word.String()]; !ok || j == i {
+				continue
+			}
 			u := &p.units[i]
-			u.upper, u.caps, u.stem = word.String(), word.String(), true
-		}
-		if j > i {
-			i = j - 1
+			if words[word.String()] == Rahsia && strings.Trim(p.around(j+1), " -_*.") == "BESAR" {
+				word.WriteString("BESAR")
+				j++
+			}
+			whole := strings.Replace(word.String(), "RAHSIABESAR", "RAHSIA BESAR", 1)
+			u.upper, u.caps, u.stem, u.tested = whole, whole, true, false
+			u.joined = j - i
+			for k := i + 1; k <= j; k++ {
+				p.units[k].upper, p.units[k].stem, p.units[k].tested = "-", false, false
+			}
+			i = j
+			break
 		}
 	}
 }
 
-func (p *part) add(u *unit, rule string, word string, weight int, why string) *Finding {
-	c := words[word]
-	if c == 0 {
-		c = words[strings.ReplaceAll(word, " ", "")]
+func allLetters(s string) bool {
+	for i := range len(s) {
+		if s[i] < 'A' || s[i] > 'Z' {
+			return false
+		}
 	}
+	return true
+}
+
+// add keeps a finding of a rule, with the points of its name in weights.txt; 0 points are a
+// mention.
+func (p *part) add(u *unit, rule, word string, weight int, why string) *Finding {
+	c := words[word]
 	f := Finding{Path: p.Path, Where: where(u), Rule: rule, Class: c, Word: word, Weight: weight, Why: why,
-		English: english[word] && rule != "E1" && rule != "E5"}
+		English: english[word] && rule != "E1" && rule != "E5",
+		Former:  u.Style&extract.Struck != 0 || u.Place == extract.Deleted}
 	if weight == 0 && len(p.found) >= maxMentions || weight > 0 && p.enough(c, weight) {
 		return &f
+	}
+	if p.set.Quotes {
+		f.Quote, f.Points = quote(u, word), points(u, word)
 	}
 	p.found = append(p.found, f)
 	return &p.found[len(p.found)-1]
@@ -307,11 +384,43 @@ func where(u *unit) string {
 	return string(u.Place) + ", " + u.Where
 }
 
-func (p *part) find() {
-	for i := range p.units {
-		u := &p.units[i]
-		p.struck = p.struck || u.stem && (u.Style&extract.Struck != 0 || u.Place == extract.Deleted)
+// quote is the class word with 40 characters on each side.
+func quote(u *unit, word string) string {
+	r := []rune(strings.Join(strings.Fields(u.Text), " "))
+	from, to := 0, len(r)
+	if i := strings.Index(strings.ToUpper(string(r)), word); i >= 0 && i <= len(string(r)) {
+		at := utf8.RuneCountInString(string(r)[:i])
+		from, to = max(0, at-40), min(len(r), at+len(word)+40)
+	} else {
+		to = min(to, 80)
 	}
+	s := string(r[from:to])
+	if from > 0 {
+		s = "…" + s
+	}
+	if to < len(r) {
+		s += "…"
+	}
+	return s
+}
+
+// points are the code points of a short unit in which the class word does not stand as such.
+func points(u *unit, word string) string {
+	if len(u.Text) > 6*candidate || strings.Contains(strings.ToUpper(u.Text), word) {
+		return ""
+	}
+	var b strings.Builder
+	n := 0
+	for _, r := range u.Text {
+		if n++; n > candidate {
+			break
+		}
+		fmt.Fprintf(&b, "U+%04X ", r)
+	}
+	return strings.TrimSpace(b.String())
+}
+
+func (p *part) find() {
 	for i := range p.units {
 		if u := &p.units[i]; u.stem && p.redone == None && again.MatchString(u.upper) {
 			p.reclassified(i)
@@ -320,6 +429,8 @@ func (p *part) find() {
 	for i := range p.units {
 		if u := &p.units[i]; u.stem {
 			p.look(i, u)
+		} else if u.Place == extract.Metadata || u.Place == extract.HeaderField {
+			p.known(u)
 		}
 	}
 	p.adjust()
@@ -338,64 +449,39 @@ func (p *part) look(i int, u *unit) {
 		p.label(u)
 		return
 	case extract.PageHeader, extract.PageFooter, extract.Master:
-		p.furniture(u)
+		p.furniture(i, u)
 		return
 	}
-	if p.boxes(u) {
+	if p.boxes(i, u) || p.tickedCell(i, u) || p.field(i, u) {
 		return
 	}
-	if m := fieldUnit.FindStringSubmatch(u.upper); m != nil {
-		switch {
-		case several(u.upper):
-			p.add(u, "E5", m[1], 0, "N1: the field offers several classes")
-		case p.register(i):
-			p.add(u, "E5", m[1], 0, "N1: a list of documents, each with its class")
-		default:
-			p.add(u, "E5", m[1], wField, "a field names the class")
-		}
+	if m := u.isMark(); m != nil {
+		p.line(i, u, m)
 		return
 	}
-	if m := markUnit.FindStringSubmatch(u.upper); m != nil {
-		p.line(i, u, m[1])
+	if p.forwarded(u) || p.tagged(i, u) {
 		return
 	}
-	p.says(u)
+	p.says(i, u)
 }
-
-// several says whether a unit names classes of more than one level.
-func several(upper string) bool { return len(classes(upper)) > 1 }
 
 // adjust applies what concerns the part as a whole: N5 to old marks, N7, C1 to C3.
 func (p *part) adjust() {
+	best := map[Class]int{}
 	for i := range p.found {
 		f := &p.found[i]
 		if f.Weight == 0 || f.Rule == "N5" {
 			continue
 		}
-		if p.redone != None && f.Class != p.redone {
-			f.Weight, f.Why = 0, "N5: the old class; it was classified anew"
-			continue
+		soft := f.Rule == "E4" || f.Rule == "E6" || f.Rule == "E8"
+		if p.original[f.Class] && f.Rule != "E1" && f.Rule != "E2" && f.Rule != "E3" && p.redone != f.Class {
+			f.Former = true
 		}
-		soft := f.Rule == "E4" && f.Weight < wLineBoth || f.Rule == "E6" || f.Rule == "E8"
-		if soft && p.open && f.Class != Terbuka {
-			f.Weight -= 30
+		if soft && f.Weight < weights["E4 both"] && p.open && f.Class != Terbuka {
+			f.Weight += weights["N7"]
 			f.Why += "; N7: the document is marked open"
 		}
-		if f.Weight > 0 && f.Weight < Certain && p.copied() {
-			f.Weight += 10
-			f.Why += "; C2: a copy number stands near it"
-		}
+		best[f.Class] = max(best[f.Class], f.Weight)
 	}
+	p.corroborate(best)
 }
-
-// copied says whether the part is numbered as a copy, or goes by hand (C2).
-func (p *part) copied() bool {
-	for i := range p.units {
-		if copyOf.MatchString(p.around(i)) {
-			return true
-		}
-	}
-	return false
-}
-
-func trimExt(name string) string { return strings.TrimSuffix(name, path.Ext(name)) }

@@ -17,79 +17,111 @@ const (
 	RahsiaBesar
 )
 
-// words are the class words, in Malay and English.
-var words = map[string]Class{
-	"RAHSIA BESAR": RahsiaBesar, "RAHSIABESAR": RahsiaBesar, "TOP SECRET": RahsiaBesar, "TOPSECRET": RahsiaBesar,
-	"RAHSIA": Rahsia, "SECRET": Rahsia, "SULIT": Sulit, "CONFIDENTIAL": Sulit,
-	"TERHAD": Terhad, "RESTRICTED": Terhad, "TERBUKA": Terbuka,
+func (c Class) String() string {
+	return [...]string{"", "TERBUKA", "TERHAD", "SULIT", "RAHSIA", "RAHSIA BESAR"}[min(c, RahsiaBesar)]
 }
 
-var english = map[string]bool{"TOP SECRET": true, "TOPSECRET": true, "SECRET": true, "CONFIDENTIAL": true, "RESTRICTED": true}
+// The grammar of classification.md section 5.3, on text in capitals. What its items are
+// stands in grammar/*.txt.
+var (
+	// deco is what stands around a mark to adorn it: anything but letters, digits and the
+	// signs of a question, a list, an amount or an address.
+	deco    = `[^\pL\pN?&%$,;@]*`
+	between = `[\s/,\-–—|:&()+*.\]\[~]+` // between the pieces of a mark
 
-// The grammar of classification.md section 5.3, on text in capitals.
+	class  = func() string { return "(" + strings.TrimPrefix(classWords(), "(?:") }()
+	before = `((?:` + anyOf("around", "before") + between + `)*)`
+	nouns  = `((?:` + anyOf("around", "nouns") + ` )?)`
+	behind = `((?:` + between + `(?:` + classWords() + `|` + anyOf("around", "behind") + `)[)\]]*)*)`
+	label  = anyOf("fields", "strong")
+	weak   = anyOf("fields", "weak")
+)
+
+// classWords are all class words, the longer before what they begin with.
+func classWords() string {
+	var w []string
+	for _, row := range section("classes", "words") {
+		w = append(w, strings.ReplaceAll(row[0], " ", " ?"))
+	}
+	return "(?:" + strings.Join(w, "|") + ")"
+}
+
 const (
-	deco  = `[\s\-*=_#>~|()\[\]{}<>"'.:•·●▪■◆★!/\\+^«»“”‘’]*`
-	class = `(RAHSIA ?BESAR|TOP ?SECRET|RAHSIA|SULIT|TERHAD|TERBUKA|SECRET|CONFIDENTIAL|RESTRICTED)`
-	prec  = `(?:(?:SANGAT SEGERA|AMAT SEGERA|SEGERA|KILAT|URGENT|IMMEDIATE|URUSAN (?:SERI PADUKA BAGINDA|KERAJAAN)|DOKUMEN|KERTAS|SURAT)[/,\s\-–—]+)*`
-	tails = `(?:[/(\s,\-–—|]+(?:` +
-		`RAHSIA ?BESAR|TOP ?SECRET|RAHSIA|SULIT|TERHAD|TERBUKA|SECRET|CONFIDENTIAL|RESTRICTED|` +
-		`DRAF|DRAFT|RASMI|TANGAN KE TANGAN|BY HAND|` +
-		`(?:SALINAN|COPY)(?: ?NO\.?| ?BIL\.?)? ?:? ?\d+ ?(?:DARIPADA|DRPD|OF|/) ?\d+|` +
-		`(?:PAGE|MUKA SURAT|M/S|MS|HALAMAN|HLM\.?)[.:]? ?\d+(?: ?(?:DARIPADA|OF|/) ?\d+)?|` +
-		`[A-Z]{0,4}\d{1,5}(?:[/-]\d{1,5}){0,3}(?: ?(?:DARIPADA|OF|/) ?\d+)?` +
-		`)\)?)*`
-	label = `(?:KLASIFIKASI(?: (?:KESELAMATAN|DOKUMEN|MAKLUMAT|SURAT|FAIL|E-?MEL))*|PENGELASAN(?: (?:KESELAMATAN|DOKUMEN))*|` +
-		`PERINGKAT(?: (?:KESELAMATAN|DOKUMEN|PENGELASAN|KERAHSIAAN|KLASIFIKASI))*|(?:DARJAH|TARAF|TAHAP|KATEGORI|KELAS)(?: (?:KESELAMATAN|PENGELASAN|KERAHSIAAN|KLASIFIKASI))+|` +
-		`(?:SECURITY |DOCUMENT )*CLASSIFICATION(?: LEVEL)?|SECURITY (?:LEVEL|MARKING|GRADING)|PROTECTIVE MARKING|SEC)`
+	// Groups of markUnit.
+	inBefore, inNoun, inClass, inBehind = 1, 2, 3, 4
 )
 
 var (
-	markUnit  = regexp.MustCompile(`^` + deco + prec + class + tails + deco + `$`)
-	fieldUnit = regexp.MustCompile(`^` + deco + label + `\s*[:=|\-–—]+\s*` + deco + prec + class + tails + deco + `$`)
-	labelUnit = regexp.MustCompile(`^` + deco + label + deco + `$`)
-	saysUnit  = regexp.MustCompile(`\b(?:DOKUMEN|SURAT|KERTAS(?: KERJA| KABINET)?|E-?MEL|MESEJ|MEMO|LAPORAN|MINIT(?: MESYUARAT)?|FAIL|LAMPIRAN|NOTA|SLAID|TAKLIMAT|HELAIAN|MAKLUMAT)` +
-		`(?: [A-Z]+)? INI (?:(ADALAH|TELAH|IALAH|MERUPAKAN|HENDAKLAH) )?(?:(DIKELASKAN|DIPERINGKATKAN|DITARAFKAN|DIGREDKAN|DIKATEGORIKAN|BERTARAF|BERPERINGKAT|BERKLASIFIKASI|BERTANDA) )?` +
-		`(?:(?:SEBAGAI|PADA|DI|DENGAN|PERINGKAT|KLASIFIKASI|TARAF|DOKUMEN|MAKLUMAT) )*["'(\[]?` + class + `["')\]]?(.*)$`)
-	saysEnglish = regexp.MustCompile(`THIS (?:DOCUMENT|LETTER|PAPER|E-?MAIL|MESSAGE|MEMO|REPORT|FILE|ATTACHMENT) (IS |HAS BEEN |WAS )(CLASSIFIED|GRADED|MARKED)? ?(?:AS )?["'(\[]?` + class + `["')\]]?(.*)$`)
+	markUnit = regexp.MustCompile(`^` + deco + before + nouns + class + behind + deco + `$`)
 
-	replyPrefix = regexp.MustCompile(`^(?:(?:RE|FW|FWD|BLS|BALAS|AW|WG|TR|SV|MAJU|PANJANG)(?:\[\d+\])?\s*:\s*)+`)
-	tagBracket  = regexp.MustCompile(`\[\s*(?:(?:` + label + `|KLAS|MARKING)\s*[:=]\s*)?` + class + `\b([^\]]*)\]`)
-	tagStart    = regexp.MustCompile(`^\s*[(*"'\-]*` + class + `[)*"']*\s*(:|\s[-–—|/]\s|\|)\s*(\S.*)$`)
-	tagEnd      = regexp.MustCompile(`[\s_\-.](?:\(` + class + `\)|\{` + class + `\}|[-–—|/]\s*` + class + `)\s*$`)
-	nameStart   = regexp.MustCompile(`^[\s(\[*_\-]*` + class + `([)\]*]*\s*[_\-–—.]+\s*|[)\]]\s*|\s+)(\S.*)?$`)
+	// fieldUnit: strong label, weak label, class.
+	fieldSep  = `["'*)\]\s]*[:=|>\-–—]+\s*`
+	fieldUnit = regexp.MustCompile(`^` + deco + `(?:(?:` + anyLabel + `[/(\s]+)?(` + label + `)\)?|(` + weak + `))` + fieldSep +
+		deco + `(?:` + before + nouns + class + behind + `)` + deco + `[,;]?$`)
+	gapUnit   = regexp.MustCompile(`^` + deco + `(` + label + `)\s+` + class + deco + `$`)
+	anyLabel  = `(?:` + label + `|` + weak + `)`
+	labelUnit = regexp.MustCompile(`^` + deco + `(?:` + anyLabel + `[/(\s]+)?(?:(` + label + `)|` + weak + `)\s*\)?[^\pL\pN?]*$`)
 
-	boxed = regexp.MustCompile(`(\[\s*[X/V√✓✔*]\s*\]|\(\s*[X/V√✓✔*]\s*\)|☒|☑|✓|✔|√|■|⊠|🗹|🗷|●|◉)|(\[\s*[_.]?\s*\]|\(\s*\)|☐|□|○|◯|▢)`)
+	things   = anyOf("statements", "things")
+	saysUnit = regexp.MustCompile(`\b` + things + `(?: [A-Z]+)? INI (?:(` + anyOf("statements", "copulas") + `) )?(?:(` + anyOf("statements", "verbs") + `) )?(?:` +
+		anyOf("statements", "as") + ` )*["'(\[*]*` + class + `\b["')\]*]*(.*)$`)
+	saysLabel   = regexp.MustCompile(`\b` + label + ` (?:BAGI |UNTUK )?` + things + ` INI (ADALAH|IALAH|MERUPAKAN|:) ?()["'(\[*]*` + class + `\b["')\]*]*(.*)$`)
+	saysEnglish = regexp.MustCompile(`\bTH(?:IS|E INFORMATION (?:CONTAINED )?IN THIS) ` + anyOf("statements", "english things") +
+		` (IS |HAS BEEN |WAS |SHALL BE |MUST BE )(` + anyOf("statements", "english verbs") + ` )?(?:AS )?["'(\[*]*` + class + `\b["')\]*]*(.*)$`)
 
-	numbered  = regexp.MustCompile(`^` + deco + class + `[\s\-–—]+\d{1,3}` + deco + `$`)
+	numbered  = regexp.MustCompile(`^` + deco + class + `[\s\-–—#.:]+(?:NO\.? ?)?\d{1,3}` + deco + `$`)
 	classWord = regexp.MustCompile(`\b` + class + `\b`)
-	leading   = regexp.MustCompile(`^` + deco + `(?:[0-9IVXA-Z]{1,4}[.)]\s+)?` + class + `\b`)
-	copyOf    = regexp.MustCompile(`(?:SALINAN|COPY)(?: ?NO\.?)? ?\d+ (?:DARIPADA|OF) \d+|TANGAN KE TANGAN|BUKU DAFTAR (?:AM )?492`)
-	introduce = regexp.MustCompile(`\b(?:CONTOH|MISALNYA|EXAMPLE|SAMPLE|TEMPLAT|TEMPLATE|ISTILAH|GLOSARI|SEPERTI|BERIKUT|IAITU|LATIHAN|FORMAT|KOD WARNA|PILIHAN|SENARAI)\b`)
+	limited   = regexp.MustCompile(`(?:EDARAN|SEBARAN) TERHAD`) // "limited circulation": a caveat, no class
+	// leading is a line that names a class as a list does: alone, or with its meaning.
+	leading   = regexp.MustCompile(`^` + deco + `(?:[0-9IVXA-Z]{1,4}[.)]\s+)?` + class + `(?:\s*[-–—:=(|,/."'\])]|\s*$|\s+(?:IALAH|ADALAH|BERMAKSUD|BERMAKNA|MEANS|IS)\b)`)
+	introduce = regexp.MustCompile(`\b` + anyOf("mentions", "introduces") + `\b`)
 
-	again   = regexp.MustCompile(`(?:DIKELASKAN SEMULA|DITURUNKAN (?:KELAS |TARAF |PERINGKAT )?|DINAIKKAN (?:KELAS |TARAF |PERINGKAT )?|PENGELASAN SEMULA|RECLASSIFIED|DOWNGRADED|UPGRADED|DECLASSIFIED|DIBUKA KELAS|DIISYTIHAR TERBUKA|PERINGKAT BAHARU|KLASIFIKASI BAHARU|KELAS BAHARU)[^.]*?` + class)
+	copyNumber = regexp.MustCompile(`\b(?:SALINAN|COPY|NASKHAH)(?: ?NO\.?| ?BIL\.?| ?KE-?)? ?:? ?\d+ ?(?:DARIPADA|DRPD|OF|/) ?\d+`)
+	byHand     = regexp.MustCompile(`\b(?:TANGAN KE TANGAN|BY HAND)\b`)
+	secretBook = regexp.MustCompile(`\b(?:BUKU DAFTAR|DAFTAR) (?:AM )?492`)
+	ownRef     = regexp.MustCompile(`^` + deco + `(?:RUJ(?:UKAN)?\.? KAMI|(?:NO\.? )?RUJ(?:UKAN)?\.?(?: FAIL)?|OUR REF(?:ERENCE)?\.?|NO\.? FAIL)\s*[:.]+\s*(\S.*)$`)
+	refLetter  = regexp.MustCompile(`[(.]([A-Z]{1,3})[).]`)
+
+	again   = regexp.MustCompile(anyOf("statements", "again") + `[^.]*?` + class)
 	dated   = regexp.MustCompile(`\d{1,2}[./ \-](?:\d{1,2}|[A-Z]{3,10})[./ \-]\d{2,4}|\d{4}-\d{2}-\d{2}`)
 	byWhom  = regexp.MustCompile(`\b(?:OLEH|KUASA|KEBENARAN|SURAT|RUJ|KETUA|PENGARAH|PEGAWAI|SETIAUSAHA|BY|AUTHORITY)\b`)
-	wasOnce = regexp.MustCompile(`\b(?:ASAL|ORIGINAL|LAMA|SEBELUM INI|PREVIOUSLY|DAHULU)\b`)
+	wasOnce = regexp.MustCompile(`\b(?:ASAL|ASALNYA|ORIGINAL|ORIGINALLY|LAMA|SEBELUM INI|PREVIOUSLY|DAHULU)\b`)
+
+	hypothesis = regexp.MustCompile(`\b` + anyOf("mentions", "hypothesis") + `\b`)
+	after      = regexp.MustCompile(`^\s*` + anyOf("mentions", "everyday statement") + `\b`)
+	disclaimer = regexp.MustCompile(`\b` + anyOf("mentions", "disclaimer") + `\b`)
+	everyday   = regexp.MustCompile(`^\W*` + anyOf("mentions", "goes on") + `\b`)
+	sentence   = regexp.MustCompile(`^\W*` + anyOf("mentions", "sentence") + `\b`)
+	act        = regexp.MustCompile(`^\W*` + anyOf("mentions", "act") + `\b`)
+	titleGoes  = regexp.MustCompile(`^\W*` + anyOf("mentions", "next line") + `\b`)
+	newsletter = regexp.MustCompile(`^\W*` + anyOf("mentions", "newsletter") + `\b`)
+	office     = regexp.MustCompile(`^\W*` + anyOf("mentions", "office") + `\b`)
+	firm       = regexp.MustCompile(`\b` + anyOf("mentions", "firms") + `\b`)
 )
 
-// hypotheses are words before a statement that make it none.
-var hypothesis = regexp.MustCompile(`\b(?:JIKA|SEKIRANYA|APABILA|SAMA ADA|KALAU|BUKAN|TIDAK|IF|WHETHER|NOT|WHEN|UNLESS|CONTOH|APAKAH|ADAKAH|MENGAPA|KENAPA)\b`)
-
-// after says which words after a statement make it one about something else: "sulit untuk
-// difahami", "terhad kepada", "confidential and intended for".
-var after = regexp.MustCompile(`^\s*(?:UNTUK|KEPADA|DI(?:LALUI|FAHAMI|BACA)|DAN HANYA|AND|OR|TO|FOR|ATAU|KERANA|SEHINGGA|BAGI|INFORMATION|BILANGAN|MASA|SAHAJA)\b`)
-
-// everyday phrases, for tags and file names alone (section 5.5): kept short, since whoever
-// knows the list can hide behind it.
-var everyday = regexp.MustCompile(`^(?:KEJAYAAN|DAPUR|PERNIAGAAN|UMUR|KECANTIKAN|AWET|RESIPI|RESEPI|MASAKAN|NASI|CINTA|BAHAGIA|KEBAHAGIAAN|HATI|ALAM|HIDUP|KURUS|LANGSING|SIHAT|KESIHATAN|SUKSES|SANTA|RECIPE|GARDEN|MISSION|PARKING|AREA|TIDUR|WASTE|COUNSELLING|RASMI|KEPADA|UNTUK|MASA|STOK)\b`)
-
-// classes are the different classes named in text, in capitals.
-func classes(upper string) map[Class]bool {
+// levels are the different classes named in text, in capitals.
+func levels(upper string) map[Class]bool {
+	if strings.Contains(upper, "EDARAN TERHAD") || strings.Contains(upper, "SEBARAN TERHAD") {
+		upper = limited.ReplaceAllString(upper, "")
+	}
 	out := map[Class]bool{}
 	for _, w := range classWord.FindAllString(upper, 50) {
 		out[words[w]] = true
 	}
 	return out
+}
+
+// several says whether a unit names classes of more than one level.
+func several(upper string) bool { return len(levels(upper)) > 1 }
+
+// highest is the highest class that text names, and its word.
+func highest(upper string) (word string) {
+	for _, w := range classWord.FindAllString(upper, 50) {
+		if words[w] > words[word] {
+			word = w
+		}
+	}
+	return word
 }
 
 // asWritten is how the class word stands in the original: capitals, a capital first, or
@@ -108,8 +140,14 @@ func asWritten(caps, word string) letterCase {
 		return capitals // joined or disguised letters: there is no doubt about the intent
 	}
 	w := caps[i : i+len(word)]
+	n := 0 // capitals inside the word: two, and it is written so on purpose
+	for j := 1; j < len(w); j++ {
+		if w[j] >= 'A' && w[j] <= 'Z' && w[j-1] != ' ' {
+			n++
+		}
+	}
 	switch {
-	case w == strings.ToUpper(w):
+	case n > 1 || w == strings.ToUpper(w):
 		return capitals
 	case w[:1] == strings.ToUpper(w[:1]):
 		return title

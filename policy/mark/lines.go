@@ -6,108 +6,223 @@ import (
 	"sampul/policy/extract"
 )
 
-// segments are what stands left, middle and right in one line of a page header.
-func segments(text string) []string {
-	out := strings.FieldsFunc(text, func(r rune) bool { return r == '\t' || r == '|' || r == '\n' })
-	var all []string
-	for _, s := range out {
-		all = append(all, strings.Split(s, "   ")...)
+// line is E4, E7 and E8: a mark alone on a line, in a stamp, in a line of a picture. m are
+// the groups of markUnit.
+func (p *part) line(i int, u *unit, m []string) {
+	word := m[inClass]
+	rule := "E4"
+	if u.Place == extract.OCRLine {
+		rule = "E8"
 	}
-	return append(all, text)
-}
-
-// furniture is E3: page headers and footers, masters.
-func (p *part) furniture(u *unit) {
-	for _, s := range segments(u.Text) {
-		upper, caps := normal(s)
-		one := unit{Unit: u.Unit, upper: upper, caps: caps}
-		p.joinLetters(&one)
-		if len(one.upper) <= candidate && !hasStem(one.upper) {
-			one.guess()
-		}
-		m := markUnit.FindStringSubmatch(one.upper)
-		if m == nil {
-			m = fieldUnit.FindStringSubmatch(one.upper)
-		}
-		if m == nil {
-			continue
-		}
-		if several(one.upper) {
-			p.add(u, "E3", m[1], 0, "N1: several classes in one line")
+	if several(u.upper) {
+		if u.Style&extract.Struck == 0 || len(levels(u.upper)) > 2 {
+			p.add(u, rule, word, 0, "N1: several classes in one line")
 			return
 		}
-		if u.Style&extract.Struck != 0 && p.redone != None {
-			p.add(u, "E3", m[1], 0, "N5: struck out and classified anew")
-			return
-		}
-		f := p.add(u, "E3", m[1], wFurniture, "the mark stands in the "+string(u.Place))
-		p.open = p.open || f.Class == Terbuka
+		word = highest(u.upper) // one of them is struck out: unless classified anew, the old class stands
+	}
+	if u.Place == extract.Strings && english[word] {
+		p.add(u, rule, word, 0, "an English word among the octets of a program or an unknown file")
 		return
 	}
-	p.says(u)
-}
-
-// line is E4 and E7: a mark alone on a line, or in a stamp.
-func (p *part) line(i int, u *unit, word string) {
-	written := asWritten(u.caps, word)
-	if u.Style&extract.ShownCaps != 0 {
-		written = capitals
+	if u.Place == extract.Stamp || u.Place == extract.Watermark {
+		p.stamp(i, u, m, word)
+		return
 	}
+	if u.Place == extract.Cell && u.joined == 0 && p.cell(i, u, word) {
+		return
+	}
+	if p.asked4(i, u, word) {
+		return
+	}
+	if p.enough(words[word], weights["E4 both"]) {
+		return
+	}
+	both := p.both(i, u, words[word])
+	if why := p.mention(i, u, m); why != "" && !both {
+		p.add(u, rule, word, 0, why)
+		return
+	}
+	if u.Place == extract.ListItem && p.items[u.List] > 1 && !both {
+		f := p.add(u, rule, word, 0, "one item of a list")
+		if (u.order == 1 || u.order == p.lines) && p.written(u, word) == capitals && !english[word] {
+			f.Weight = weights["E4 cell"]
+			p.lessen(i, u, f)
+		}
+		return
+	}
+	large := u.Place == extract.OCRLine && u.Style&extract.Large != 0
+	anywhere := u.Place == extract.Hidden || u.Place == extract.Notes || u.Place == extract.Comment
+	if !u.head && !u.foot && !anywhere && !large {
+		p.add(u, rule, word, 0, "alone on a line, but neither at the head nor at the foot")
+		return
+	}
+	f := p.add(u, rule, word, weights[rule], "alone on a line at the head or foot")
 	switch {
-	case several(u.upper):
-		p.add(u, "E4", word, 0, "N1: several classes in one line")
+	case both:
+		f.Weight, f.Why = weights[rule+" both"], "the mark stands at both ends"
 		return
-	case numbered.MatchString(u.upper):
-		p.add(u, "E4", word, 0, "N4: one of several, as in a list of secrets")
-		return
-	case i+1 < len(p.units) && everyday.MatchString(p.around(i+1)):
-		p.add(u, "E4", word, 0, "N4: a fixed phrase that goes on in the next line")
-		return
-	}
-	switch u.Place {
-	case extract.Strings:
-		if english[word] {
-			p.add(u, "E4", word, 0, "an English word among the octets of a program or an unknown file")
-			return
-		}
-	case extract.Stamp, extract.Watermark:
-		p.add(u, "E7", word, wStamp, "a stamp or watermark")
-		return
-	}
-	if u.Place == extract.Cell && p.rows[[2]int{u.List, u.Row}] > 1 {
-		if p.labelled(u) {
-			p.add(u, "E5", word, wField, "the cell beside or above it asks for the class")
-		} else {
-			p.add(u, "E4", word, 0, "one cell among others")
-		}
-		return
-	}
-	if u.Place == extract.Cell && p.labelled(u) {
-		p.add(u, "E5", word, wField, "the cell beside or above it asks for the class")
-		return
-	}
-	head := u.order <= ends
-	foot := u.order > p.lines-ends
-	if !head && !foot && u.Place != extract.Hidden && u.Place != extract.Notes && u.Place != extract.Comment {
-		p.add(u, "E4", word, 0, "alone on a line, but neither at the head nor at the foot")
-		return
-	}
-	weight := wLine
-	if head || foot || u.Page > 0 {
-		weight = wLineBoth // it may be
-	}
-	if p.enough(words[word], weight) {
-		return
-	}
-	f := p.add(u, "E4", word, wLine, "alone on a line at the head or foot")
-	if written != capitals {
+	case p.written(u, word) != capitals:
 		f.Weight, f.Why = 0, "not in capitals"
-	}
-	if n := p.both(i, u, f.Class); n {
-		f.Weight, f.Why = wLineBoth, "the mark stands at both ends"
 		return
+	case m[inNoun] != "":
+		f.Weight, f.Why = weights["E4 noun"], "a mark, or a title"
+	case large && !u.head && !u.foot:
+		f.Why = "larger than the other lines"
 	}
 	p.lessen(i, u, f)
+}
+
+// written is the case of the class word as it is shown.
+func (p *part) written(u *unit, word string) letterCase {
+	if u.Style&extract.ShownCaps != 0 {
+		return capitals
+	}
+	return asWritten(u.caps, word)
+}
+
+// mention says why a line that has a mark's form is none; "" when it is one.
+func (p *part) mention(i int, u *unit, m []string) string {
+	word, c := m[inClass], words[m[inClass]]
+	next := p.around(i + 1)
+	switch {
+	case numbered.MatchString(u.upper):
+		return "N4: one of several, as in a list of secrets"
+	case c < Rahsia && strings.HasPrefix(strings.TrimLeft(m[inBehind], " "), "UNTUK") && strings.HasPrefix(m[inBehind], " ") && !strings.HasPrefix(m[inBehind], "  "):
+		return "N4: a sentence that goes on"
+	case titleGoes.MatchString(next) && len(next) <= 80 && !strings.Contains(next, ":"):
+		return "N4: a title that goes on in the next line"
+	case c == Terhad && firm.MatchString(p.around(i-1)) && !strings.ContainsAny(p.around(i-1), ".,:;") && len(p.around(i-1)) < 80:
+		return "N4: the end of a firm's name"
+	case english[word] && disclaimer.MatchString(next):
+		return "N4: the heading of a disclaimer"
+	case u.Place == extract.OCRLine && p.poster(i, u):
+		return "N3: part of a title on a poster"
+	}
+	return ""
+}
+
+// poster says whether a line of a picture is the first of a title: few lines, the next as
+// large, and no words of an office.
+func (p *part) poster(i int, u *unit) bool {
+	if i+1 >= len(p.units) || u.Style&extract.Large == 0 || p.units[i+1].Style&extract.Large == 0 || p.units[i+1].Page != u.Page {
+		return false
+	}
+	n := 0
+	for j := max(0, i-10); j < min(len(p.units), i+10); j++ {
+		if p.units[j].Page == u.Page {
+			n++
+		}
+	}
+	next := p.around(i + 1)
+	return n < 8 && !hasStem(next) && !officeIn(next)
+}
+
+func officeIn(s string) bool {
+	for w := range strings.FieldsSeq(s) {
+		if office.MatchString(w) {
+			return true
+		}
+	}
+	return false
+}
+
+// stamp is E7: watermarks, text boxes, annotations, drawings.
+func (p *part) stamp(i int, u *unit, m []string, word string) {
+	f := p.add(u, "E7", word, weights["E7"], "a stamp or watermark")
+	if p.written(u, word) != capitals && u.Place == extract.Stamp {
+		f.Weight, f.Why = 0, "not in capitals"
+		if c := words[word]; c >= Sulit && !english[word] {
+			f.Weight = weights["E7 weak"]
+		}
+	}
+	if numbered.MatchString(u.upper) {
+		f.Weight, f.Why = 0, "N4: one of several, as in a list of secrets"
+	}
+	if m[inNoun] != "" {
+		f.Weight, f.Why = weights["E4 noun"], "a mark, or a title"
+	}
+	p.lessen(i, u, f)
+}
+
+// cell is a mark alone in a cell: true when no more is to be said of it.
+func (p *part) cell(i int, u *unit, word string) bool {
+	if p.labelled(u, p.written(u, word)) {
+		p.add(u, "E5", word, weights["E5"], "the cell beside or above it asks for the class")
+		return true
+	}
+	others := 0
+	if p.rows[[2]int{u.List, u.Row}] > 1 {
+		for j := max(0, i-50); j <= min(len(p.units)-1, i+50); j++ {
+			if o := &p.units[j]; o.List == u.List && o.Row == u.Row && o.Col != u.Col && !besideMark(p.around(j)) {
+				others++
+			}
+		}
+	}
+	if others == 0 { // a row of its own
+		return false
+	}
+	f := p.add(u, "E4", word, 0, "one cell among others")
+	if !english[word] && words[word] >= Sulit && p.written(u, word) == capitals && u.Row <= ends && p.onlyInTable(u, word) {
+		f.Weight, f.Why = weights["E4 cell"], "the only class in its table, near the top"
+		p.lessen(i, u, f)
+	}
+	return true
+}
+
+// besideMark says whether a cell holds what stands beside a mark: a copy number, a page.
+func besideMark(s string) bool {
+	return strings.Trim(s, " -:") == "" || tailAlone.MatchString(s)
+}
+
+// onlyInTable says whether no other cell of the table names a class.
+func (p *part) onlyInTable(u *unit, word string) bool {
+	for j := range p.units {
+		if o := &p.units[j]; o.stem && o.List == u.List && o.order != u.order && len(levels(o.upper)) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// asked4 is a class on a line of its own below its label.
+func (p *part) asked4(i int, u *unit, word string) bool {
+	if i == 0 || u.Place == extract.Cell || p.units[i-1].Place != u.Place {
+		return false
+	}
+	before := p.around(i - 1)
+	m := labelUnit.FindStringSubmatch(before)
+	if m == nil || m[1] == "" || !strings.HasSuffix(before, ":") && p.written(u, word) != capitals {
+		return false
+	}
+	if leading.MatchString(p.around(i + 1)) {
+		return false // a list of the classes there are
+	}
+	f := p.add(u, "E5", word, weights["E5"], "the line above it asks for the class")
+	p.lessen(i, u, f)
+	return true
+}
+
+// labelled says whether the cell to the left, or the one above a single value, is a label.
+func (p *part) labelled(u *unit, written letterCase) bool {
+	asks := func(j int) bool {
+		m := labelUnit.FindStringSubmatch(p.around(j))
+		return m != nil && (m[1] != "" || written == capitals && words[highest(u.upper)] >= Sulit)
+	}
+	for back := 1; back <= 2; back++ {
+		j, ok := p.cells[[3]int{u.List, u.Row, u.Col - back}]
+		if !ok {
+			continue
+		}
+		if asks(j) {
+			return true
+		}
+		if strings.Trim(p.around(j), ": ") != "" { // between them only a colon may stand
+			break
+		}
+	}
+	j, ok := p.cells[[3]int{u.List, u.Row - 1, u.Col}]
+	return ok && p.lowest[[2]int{u.List, u.Col}] == u.Row && asks(j)
 }
 
 // looked is how many marks at each end of a part are compared with another.
@@ -119,20 +234,6 @@ type placed struct {
 	class Class
 }
 
-// register says whether fields near unit i name three classes or more: a list of
-// documents, each with its own.
-func (p *part) register(i int) bool {
-	seen := map[Class]bool{}
-	for j := max(0, i-nearby); j <= min(len(p.units)-1, i+nearby); j++ {
-		if o := &p.units[j]; o.stem && o.Place == p.units[i].Place {
-			if m := fieldUnit.FindStringSubmatch(o.upper); m != nil {
-				seen[words[m[1]]] = true
-			}
-		}
-	}
-	return len(seen) >= 3
-}
-
 // alone are the units that are marks, the first and the last of very many.
 func (p *part) alone() []placed {
 	if p.asked {
@@ -140,9 +241,9 @@ func (p *part) alone() []placed {
 	}
 	p.asked = true
 	for j := range p.units {
-		if o := &p.units[j]; o.stem && !several(o.upper) {
-			if m := markUnit.FindStringSubmatch(o.upper); m != nil {
-				p.marks = append(p.marks, placed{j, words[m[1]]})
+		if o := &p.units[j]; o.stem {
+			if m := o.isMark(); m != nil && !several(o.upper) {
+				p.marks = append(p.marks, placed{j, words[m[inClass]]})
 			}
 		}
 	}
@@ -152,108 +253,132 @@ func (p *part) alone() []placed {
 	return p.marks
 }
 
-// both says whether the same mark stands at the other end, or on another page.
+// outermost are the first and the last class that lines name on a page (0 for the part):
+// those of a list of classes differ.
+func (p *part) outermost() map[int][2]Class {
+	if p.outer != nil {
+		return p.outer
+	}
+	p.outer = map[int][2]Class{}
+	note := func(page int, c Class) {
+		o, ok := p.outer[page]
+		if !ok {
+			o[0] = c
+		}
+		o[1] = c
+		p.outer[page] = o
+	}
+	for j := range p.units {
+		o := &p.units[j]
+		if !o.stem {
+			continue
+		}
+		if m := leading.FindStringSubmatch(o.upper); m != nil {
+			note(0, words[m[1]])
+			if o.Page > 0 {
+				note(o.Page, words[m[1]])
+			}
+		}
+	}
+	return p.outer
+}
+
+// both says whether the same mark stands at the other end, or on another page, and no other
+// class outside of it.
 func (p *part) both(i int, u *unit, c Class) bool {
+	outer := p.outermost()
 	for _, m := range p.alone() {
 		o := &p.units[m.unit]
 		if m.unit == i || o.order == u.order || m.class != c {
 			continue
 		}
-		if u.Page > 0 && o.Page > 0 && o.Page != u.Page {
+		if u.Page > 0 && o.Page > 0 && o.Page != u.Page && (u.head || u.foot) && (o.head || o.foot) && p.onPages(c) {
 			return true
 		}
-		headU, footO := u.order <= ends, o.order > p.lines-ends
-		headO, footU := o.order <= ends, u.order > p.lines-ends
 		apart := o.order - u.order
 		if apart < 0 {
 			apart = -apart
 		}
-		if (headU && footO || headO && footU) && apart > 1 && p.onlyClass(c) {
-			return true
+		if (u.head && o.foot || o.head && u.foot) && apart > 1 && (u.Page == o.Page || u.Page == 0) {
+			if out := outer[u.Page]; out == [2]Class{c, c} {
+				return true
+			}
 		}
 	}
 	return false
 }
 
-// onlyClass says whether no other class stands alone on a line or begins one.
-func (p *part) onlyClass(c Class) bool {
-	if only, known := p.only[c]; known {
-		return only
-	}
-	if p.only == nil {
-		p.only = map[Class]bool{}
-	}
-	p.only[c] = true
-	for j := range p.units {
-		if o := &p.units[j]; o.stem {
-			if m := leading.FindStringSubmatch(o.upper); m != nil && words[m[1]] != c {
-				p.only[c] = false
-				break
-			}
+// onPages says whether no page has another class as its outermost.
+func (p *part) onPages(c Class) bool {
+	for page, o := range p.outermost() {
+		if page > 0 && (o[0] != c || o[1] != c) {
+			return false
 		}
 	}
-	return p.only[c]
+	return true
 }
 
-// lessen applies N1, N5 and N6 to a line.
+// lessen applies N1 and N6 to a finding.
 func (p *part) lessen(i int, u *unit, f *Finding) {
 	if f.Weight == 0 {
 		return
 	}
-	others := map[Class]bool{f.Class: true}
-	sameList := false
-	for j := max(0, i-nearby); j <= min(len(p.units)-1, i+nearby); j++ {
-		o := &p.units[j]
-		if j == i || !o.stem || o.Place != u.Place {
-			continue
-		}
-		m := leading.FindStringSubmatch(o.upper)
-		if m == nil {
-			continue
-		}
-		if c := words[m[1]]; c != f.Class {
-			others[c] = true
-			sameList = sameList || u.List != 0 && o.List == u.List
-		}
-	}
+	others, sameList := p.near(i, u, f.Class)
 	switch {
 	case len(others) >= 3 || len(others) == 2 && sameList:
 		f.Weight, f.Why = 0, "N1: an enumeration of classes"
 	case len(others) == 2:
-		f.Weight -= 30
+		f.Weight += weights["N1"]
 		f.Why += "; N1: another class stands near it"
 	}
-	if u.Style&extract.Code != 0 {
-		f.Weight -= 60
-		f.Why += "; N6: in code"
+	p.example(i, u, f)
+}
+
+// near are the classes that lines, cells, or titles near unit i name, its own included.
+func (p *part) near(i int, u *unit, own Class) (others map[Class]bool, sameList bool) {
+	others = map[Class]bool{own: true}
+	take := func(j int) {
+		o := &p.units[j]
+		if j == i || !o.stem || o.Place != u.Place {
+			return
+		}
+		if m := leading.FindStringSubmatch(o.upper); m != nil && words[m[1]] != own {
+			others[words[m[1]]] = true
+			sameList = sameList || u.List != 0 && o.List == u.List
+		}
 	}
-	if u.Style&extract.Struck != 0 && p.redone != None {
-		f.Weight, f.Why = 0, "N5: struck out and classified anew"
+	if u.Place != extract.Heading {
+		for j := max(0, i-nearby); j <= min(len(p.units)-1, i+nearby); j++ {
+			take(j)
+		}
+		return others, sameList
+	}
+	for _, step := range []int{-1, 1} { // of titles, the neighbours are titles
+		for j, seen := i+step, 0; j >= 0 && j < len(p.units) && seen < nearby && j > i-500 && j < i+500; j += step {
+			if p.units[j].Place == extract.Heading {
+				take(j)
+				seen++
+			}
+		}
+	}
+	return others, sameList
+}
+
+// example is N6: code, or introduced as an example.
+func (p *part) example(i int, u *unit, f *Finding) {
+	if f.Weight == 0 {
+		return
+	}
+	if u.Style&extract.Code != 0 {
+		f.Weight += weights["N6"]
+		f.Why += "; N6: in code"
 	}
 	for j := i - 1; j >= 0 && j >= i-2; j-- {
 		if o := p.around(j); introduce.MatchString(o) && (strings.HasSuffix(o, ":") || strings.HasSuffix(o, "-") || p.units[j].Place == extract.Heading) {
-			f.Weight -= 60
+			f.Weight += weights["N6"]
 			f.Why += "; N6: introduced as an example"
 			break
 		}
 	}
 	f.Weight = max(f.Weight, 0)
-}
-
-// labelled says whether the cell to the left, or the one above a single value, is a label.
-func (p *part) labelled(u *unit) bool {
-	for back := 1; back <= 2; back++ {
-		j, ok := p.cells[[3]int{u.List, u.Row, u.Col - back}]
-		if !ok {
-			continue
-		}
-		if labelUnit.MatchString(p.around(j)) {
-			return true
-		}
-		if strings.Trim(p.around(j), ": ") != "" { // between them only a colon may stand
-			break
-		}
-	}
-	j, ok := p.cells[[3]int{u.List, u.Row - 1, u.Col}]
-	return ok && p.lowest[[2]int{u.List, u.Col}] == u.Row && labelUnit.MatchString(p.around(j))
 }

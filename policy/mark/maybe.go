@@ -59,7 +59,7 @@ func automaton(fold func(byte) byte, skip bool) *[256][128]uint8 {
 		end  bool
 	}
 	nodes := []node{{}}
-	for _, w := range append([]string{"RAHSLA", "RAHSA", "SULLT"}, stems...) { // l and | for I
+	for _, w := range append([]string{"RAHSLA", "RAHSA", "SULLT", "SULT", "CONFLDENTLAL", "CONFDENTAL", "RESTRLCTED", "RESTRCTED"}, stems...) { // l and | for I
 		at := 0
 		for i := range len(w) {
 			c := w[i] - 'A'

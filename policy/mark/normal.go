@@ -11,25 +11,6 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// twins are letters of other scripts that look like Latin ones, and Latin ones in
-// disguise that NFKC leaves.
-var twins = map[rune]rune{
-	'А': 'A', 'В': 'B', 'Е': 'E', 'К': 'K', 'М': 'M', 'Н': 'H', 'О': 'O', 'Р': 'P', 'С': 'C', 'Т': 'T', 'Х': 'X', 'У': 'Y',
-	'І': 'I', 'Ј': 'J', 'Ѕ': 'S', 'Ԁ': 'D', 'Һ': 'H', 'Ү': 'Y', 'Ӏ': 'I', 'Ԍ': 'G', 'Ԛ': 'Q', 'Ԝ': 'W', 'Ꭱ': 'R', 'Ꮪ': 'S', 'Ꭺ': 'A', 'Ꮋ': 'H', 'Ꮖ': 'I',
-	'а': 'A', 'в': 'B', 'е': 'E', 'к': 'K', 'м': 'M', 'н': 'H', 'о': 'O', 'р': 'P', 'с': 'C', 'т': 'T', 'х': 'X', 'у': 'Y',
-	'і': 'I', 'ј': 'J', 'ѕ': 'S', 'ԁ': 'D', 'һ': 'H', 'г': 'R', 'Г': 'R', 'Я': 'R', 'я': 'R', 'ӏ': 'I', 'ԛ': 'Q', 'ԝ': 'W', 'ь': 'B', 'Ь': 'B',
-	'Α': 'A', 'Β': 'B', 'Ε': 'E', 'Ζ': 'Z', 'Η': 'H', 'Ι': 'I', 'Κ': 'K', 'Μ': 'M', 'Ν': 'N', 'Ο': 'O', 'Ρ': 'P', 'Τ': 'T', 'Υ': 'Y', 'Χ': 'X', 'Ϲ': 'C',
-	'α': 'A', 'β': 'B', 'ε': 'E', 'η': 'N', 'ι': 'I', 'κ': 'K', 'ν': 'V', 'ο': 'O', 'ρ': 'P', 'τ': 'T', 'υ': 'U', 'χ': 'X', 'ϲ': 'C', 'σ': 'O',
-	'ᴀ': 'A', 'ʙ': 'B', 'ᴄ': 'C', 'ᴅ': 'D', 'ᴇ': 'E', 'ꜰ': 'F', 'ɢ': 'G', 'ʜ': 'H', 'ɪ': 'I', 'ᴊ': 'J', 'ᴋ': 'K', 'ʟ': 'L', 'ᴍ': 'M', 'ɴ': 'N',
-	'ᴏ': 'O', 'ᴘ': 'P', 'ʀ': 'R', 'ꜱ': 'S', 'ᴛ': 'T', 'ᴜ': 'U', 'ᴠ': 'V', 'ᴡ': 'W', 'ʏ': 'Y', 'ᴢ': 'Z', 'ı': 'I', 'ɑ': 'A', 'ʃ': 'S',
-}
-
-// jawi are the classes in Jawi, the longer first.
-var jawi = strings.NewReplacer(
-	"رهسيا بسر", " RAHSIA BESAR ", "رهسياءبسر", " RAHSIA BESAR ", "رهسيا", " RAHSIA ",
-	"سوليت", " SULIT ", "ترحد", " TERHAD ", "تربوك", " TERBUKA ",
-)
-
 // normal is a copy of a unit for matching: capitals, single blanks, disguises undone.
 // caps is the same with the letters' case as it was written.
 func normal(s string) (upper, caps string) {
@@ -86,9 +67,10 @@ func undisguise(s string) string {
 	var b strings.Builder
 	var token []rune
 	latin, foreign, all := false, false, true
+	arabic := false
 	flush := func() {
 		for _, r := range token {
-			if t, ok := twins[r]; ok && (latin || all) && foreign {
+			if t, ok := twin(r); ok && (latin || all) && foreign {
 				r = t
 			}
 			b.WriteRune(r)
@@ -104,10 +86,9 @@ func undisguise(s string) string {
 			r = 'A' + r - 0x1f170
 		case r >= 0x1f150 && r <= 0x1f169:
 			r = 'A' + r - 0x1f150
-		case unicode.Is(unicode.Cf, r), unicode.Is(unicode.Mn, r), unicode.Is(unicode.Me, r), r == 0x0640,
-			r == 0x115f, r == 0x1160, r == 0x3164, r == 0xffa0, r == utf8.RuneError:
+		case unseen(r):
 			continue
-		case unicode.IsSpace(r), unicode.Is(unicode.Zs, r), r == 0x2800:
+		case unicode.IsSpace(r), r == 0x2800:
 			flush()
 			b.WriteByte(' ')
 			continue
@@ -115,34 +96,111 @@ func undisguise(s string) string {
 			flush()
 			b.WriteByte('-')
 			continue
+		case r >= 0x600 && r <= 0x6ff:
+			arabic = true
 		}
 		if unicode.IsLetter(r) {
-			_, twin := twins[r]
+			_, is := twin(r)
 			switch {
-			case r < 0x250 && !twin:
+			case r < 0x250 && !is:
 				latin = true
 			default:
 				foreign = true
-				all = all && twin
+				all = all && is
 			}
 		}
 		token = append(token, r)
 	}
 	flush()
-	out := b.String()
-	for _, r := range out {
-		if r >= 0x600 && r <= 0x6ff {
-			return jawi.Replace(strings.NewReplacer("ی", "ي", "ى", "ي", "ک", "ك", "ڪ", "ك", "ه", "ه", "ة", "ه").Replace(out))
+	if out := b.String(); !arabic {
+		return out
+	}
+	return fromJawi(b.String())
+}
+
+// twin is the Latin letter that another looks like. Small letters that have none of their
+// own have that of their capital.
+func twin(r rune) (rune, bool) {
+	if r < 0x80 {
+		return 0, false
+	}
+	t, ok := twins[r]
+	if !ok && r > 0x24f {
+		t, ok = twins[unicode.ToUpper(r)]
+	}
+	return t, ok
+}
+
+// unseen says whether a sign does not show: formats, marks above and below letters, fillers,
+// controls, the Arabic dash that makes words longer.
+func unseen(r rune) bool {
+	return unicode.In(r, unicode.Cf, unicode.Mn, unicode.Me) || r == 0x0640 || r == 0x115f || r == 0x1160 || r == 0x3164 || r == 0xffa0 ||
+		r == utf8.RuneError || unicode.IsControl(r) && !unicode.IsSpace(r)
+}
+
+// oneForm makes one of the forms that a letter of Jawi has in several countries.
+var oneForm = strings.NewReplacer("ی", "ي", "ى", "ي", "ې", "ي", "ک", "ك", "ڪ", "ك", "ݢ", "ك", "ہ", "ه", "ھ", "ه", "ە", "ه", "ة", "ه", "ۀ", "ه", "ٱ", "ا")
+
+// fromJawi writes the class words of Jawi in Latin letters, where they are whole words.
+// Letters that stand apart are joined first.
+func fromJawi(s string) string {
+	s = oneForm.Replace(s)
+	tokens := strings.Fields(s)
+	single := 0
+	for _, t := range tokens {
+		if utf8.RuneCountInString(t) == 1 {
+			single++
 		}
 	}
-	return out
+	if single > 3 && single == len(tokens) {
+		s = strings.Join(tokens, "")
+	}
+	var b strings.Builder
+	letters := func(r rune) bool { return r >= 0x620 && r <= 0x6ff && unicode.IsLetter(r) }
+	for s != "" {
+		i := strings.IndexFunc(s, letters)
+		if i < 0 {
+			break
+		}
+		b.WriteString(s[:i])
+		s = s[i:]
+		end := strings.IndexFunc(s, func(r rune) bool { return !letters(r) })
+		if end < 0 {
+			end = len(s)
+		}
+		word := s[:end]
+		if rest, ok := strings.CutPrefix(s[end:], " "); ok { // two words may be one class
+			second := rest
+			if j := strings.IndexFunc(rest, func(r rune) bool { return !letters(r) }); j >= 0 {
+				second = rest[:j]
+			}
+			if jawi[word+" "+second] != "" {
+				word, end = word+" "+second, end+1+len(second)
+			}
+		}
+		if c := jawi[word]; c != "" {
+			word = c
+		}
+		b.WriteString(word)
+		s = s[end:]
+	}
+	return b.String() + s
 }
 
 // candidate is the longest unit whose letters are joined and whose digits are read as
 // letters: never running text.
 const candidate = 48
 
-var leet = strings.NewReplacer("4", "A", "@", "A", "1", "I", "!", "I", "5", "S", "$", "S", "3", "E", "7", "T", "0", "O")
+// leet writes letters for digits and signs.
+var leet = func() *strings.Replacer {
+	var pairs []string
+	for _, row := range section("twins", "digits") {
+		for _, s := range strings.Fields(row[1]) {
+			pairs = append(pairs, s, row[0])
+		}
+	}
+	return strings.NewReplacer(pairs...)
+}()
 
 // squeezed joins letters that stand apart by one same separator: "R A H S I A",
 // "R.A.H.S.I.A"; "" when they do not.

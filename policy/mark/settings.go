@@ -11,4 +11,7 @@ type Settings struct {
 	Labels map[string]Class
 	// Codes are the letters in brackets of reference numbers, such as "R" or "TD", in capitals.
 	Codes map[string]Class
+	// Quotes is for a file of one's own, that a person wants explained: findings quote it.
+	// Never for mail that passes through.
+	Quotes bool
 }
