@@ -7,16 +7,18 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/ianaindex"
 )
 
 // aliases are charset names that mail uses and the index of encodings lacks.
 var aliases = map[string]string{
-	"ansi_x3.4-1968": "windows-1252", "cp-850": "windows-1252", "cp1252": "windows-1252",
+	"ansi_x3.4-1968": "windows-1252", "cp-850": "ibm850", "cp850": "ibm850", "cp1252": "windows-1252",
 	"iso-8859-8-e": "iso-8859-8", "iso8859-1": "windows-1252", "iso-8859-1": "windows-1252",
 	"ks_c_5601-1987": "euc-kr", "cp949": "euc-kr", "cp936": "gbk", "cp932": "shift_jis", "cp950": "big5",
-	"utf8": "utf-8", "utf-8mb4": "utf-8", "x-unknown": "utf-8", "unicode": "utf-16le",
+	"utf8": "utf-8", "utf-8mb4": "utf-8", "x-unknown": "utf-8", "unicode": "utf-16le", "cp037": "ibm037", "ebcdic-cp-us": "ibm037", "cp1047": "ibm1047", "cp437": "ibm437", "cp866": "ibm866", "hz": "hz-gb-2312",
 }
 
 // DecodeCharset turns octets of the named charset into UTF-8. An unknown or missing
@@ -44,15 +46,42 @@ func DecodeCharset(name string, b []byte) string {
 	case "utf-32", "utf-32be", "utf-32le":
 		return decodeUTF32(b, name)
 	}
+	if name == "iso-2022-kr" {
+		return decodeShifted(b)
+	}
 	enc, err := htmlindex.Get(name)
-	if err != nil {
-		return guess(b)
+	if err != nil || enc == encoding.Replacement { // the web does without some that mail knows
+		if enc, err = ianaindex.IANA.Encoding(name); err != nil || enc == nil {
+			return guess(b)
+		}
 	}
 	out, err := enc.NewDecoder().Bytes(b)
 	if err != nil {
 		return guess(b)
 	}
 	return string(out)
+}
+
+// decodeShifted reads ISO-2022-KR (RFC 1557): between SO and SI stands Korean.
+func decodeShifted(b []byte) string {
+	out := make([]byte, 0, len(b))
+	high := byte(0)
+	b = bytes.ReplaceAll(b, []byte("\x1b$)C"), nil)
+	for _, c := range b {
+		switch {
+		case c == 0x0e:
+			high = 0x80
+		case c == 0x0f || c == '\n':
+			if high = 0; c == '\n' {
+				out = append(out, c)
+			}
+		case c > ' ':
+			out = append(out, c|high)
+		default:
+			out = append(out, c)
+		}
+	}
+	return DecodeCharset("euc-kr", out)
 }
 
 // guess is for text that does not say what it is, or says what cannot be true.
