@@ -179,6 +179,7 @@ type source struct {
 	name     string // file name, "" for none
 	declared string // media type, "" for none: a hint for text alone
 	charset  string
+	flowed   bool // format=flowed (RFC 3676)
 	data     []byte
 
 	text string // decoded before, "" for not
@@ -212,7 +213,7 @@ func (w *walker) part(a at, kind string) *writer {
 }
 
 func (p *writer) add(u Unit) {
-	u.Text = strings.TrimSpace(u.Text)
+	u.Text = strings.TrimSpace(uncontrolled(u.Text))
 	if u.Text == "" {
 		return
 	}
@@ -228,6 +229,21 @@ func (p *writer) add(u Unit) {
 		return
 	}
 	p.part.Units = append(p.part.Units, u)
+}
+
+// uncontrolled drops control characters: they do not show.
+func uncontrolled(s string) string {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < ' ' && c != '\t' && c != '\n' || c == 0x7f {
+			return strings.Map(func(r rune) rune {
+				if r < ' ' && r != '\t' && r != '\n' || r == 0x7f {
+					return -1
+				}
+				return r
+			}, s)
+		}
+	}
+	return s
 }
 
 func (p *writer) end() {

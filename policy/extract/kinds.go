@@ -59,7 +59,7 @@ func sniff(s *source) kind {
 	if k, ok := loose(s); ok {
 		return k
 	}
-	if text {
+	if text || oddCharset(s.charset) && strings.HasPrefix(s.declared, "text/") && mostlyPrinted(decode(s, 4096)) {
 		return textKind(s)
 	}
 	if hasZipEnd(b) { // a zip behind something else
@@ -87,9 +87,9 @@ func hasZipEnd(b []byte) bool {
 func looksLikeText(b []byte) bool {
 	head := b[:min(len(b), 8192)]
 	switch {
-	case len(head) == 0 || utf16Order(head) != "":
+	case len(head) == 0 || utf16Order(head) != "" || utf32Order(head) != "":
 		return true
-	case bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff")):
+	case bytes.HasPrefix(head, []byte("\x00\x00\xfe\xff")) || bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff")):
 		return mostlyPrinted(decodeUpTo(&source{data: head}, 0))
 	}
 	odd := 0
@@ -177,19 +177,21 @@ func textKind(s *source) kind {
 		return kind{name: "svg", read: readXML}
 	case bytes.Contains(low, []byte("<office:document")):
 		return kind{name: "flat odf", read: readFlatODF}
+	case declared == "text/enriched", declared == "text/richtext":
+		return kind{name: "enriched", read: readEnriched}
+	case bytes.HasPrefix(low, []byte("<?xml")) && declared != "text/html" && !bytes.Contains(low, []byte("<html")):
+		return kind{name: "xml", read: readXML}
 	case declared == "text/html", bytes.Contains(low, []byte("<html")), bytes.HasPrefix(low, []byte("<!doctype html")),
 		bytes.Contains(low, []byte("<body")), bytes.Contains(low, []byte("<div")), bytes.Contains(low, []byte("<p>")), bytes.Contains(low, []byte("<table")):
 		return kind{name: "html", read: readHTML}
 	case bytes.HasPrefix(low, []byte("<?xml")), bytes.HasPrefix(low, []byte("<")) && (strings.HasSuffix(declared, "xml") || ext == "xml"):
 		return kind{name: "xml", read: readXML}
-	case (bytes.HasPrefix(low, []byte("{")) || bytes.HasPrefix(low, []byte("["))) && (strings.HasSuffix(declared, "json") || ext == "json"):
+	case (bytes.HasPrefix(low, []byte("{")) || bytes.HasPrefix(low, []byte("["))) && (strings.HasSuffix(declared, "json") || strings.Contains(ext, "json") || ext == "ipynb" || ext == "har"):
 		return kind{name: "json", read: readJSON}
-	case declared == "text/csv", ext == "csv", ext == "tsv":
+	case declared == "text/csv", declared == "text/tab-separated-values", ext == "csv", ext == "tsv", ext == "tab":
 		return kind{name: "csv", read: readCSV}
 	case bytes.Contains(low, []byte("-----begin pgp message-----")):
 		return kind{name: "pgp", read: readPGP}
-	case declared == "text/enriched", declared == "text/richtext":
-		return kind{name: "enriched", read: readHTML}
 	}
 	if scripts[ext] || bytes.HasPrefix(low, []byte("#!")) {
 		return kind{name: "script", read: readText}

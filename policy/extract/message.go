@@ -18,6 +18,24 @@ var markHeaders = map[string]bool{
 	"x-titus-classification": true, "x-peringkat": true, "classification": true,
 }
 
+// markWords are in the names of fields that other programs carry a class in.
+var markWords = []string{"klasifikasi", "peringkat", "pengelasan", "classification", "marking", "msip", "titus", "label", "darjah", "taraf"}
+
+func carriesMark(name string) bool {
+	if markHeaders[name] {
+		return true
+	}
+	if len(name) > 100 || strings.HasPrefix(name, "x-sampul-") { // our own, of a former judgement
+		return false
+	}
+	for _, word := range markWords {
+		if strings.Contains(name, word) {
+			return true
+		}
+	}
+	return false
+}
+
 // message reads headers and parts.
 func (w *walker) message(a at, x *message.Index, body io.ReaderAt) {
 	w.headers(a, &x.Parts[0])
@@ -31,6 +49,7 @@ func (w *walker) message(a at, x *message.Index, body io.ReaderAt) {
 			w.headers(a.in("message"), &x.Parts[p.Children[0]])
 		}
 		if len(p.Children) > 0 {
+			w.between(a, x, p, body)
 			continue
 		}
 		if w.err != nil || w.ctx.Err() != nil {
@@ -42,6 +61,7 @@ func (w *walker) message(a at, x *message.Index, body io.ReaderAt) {
 
 // leaf reads one part that holds no others.
 func (w *walker) leaf(a at, x *message.Index, p *message.Part, body io.ReaderAt, attachments *int) {
+	w.described(a, p)
 	if p.End == p.BodyStart {
 		return
 	}
@@ -78,11 +98,12 @@ func (w *walker) leaf(a at, x *message.Index, p *message.Part, body io.ReaderAt,
 		}
 		return
 	}
-	s := source{name: name, declared: p.Type + "/" + p.Subtype, charset: message.ParamValue(p.Params, "charset"), data: data}
+	s := source{name: name, declared: p.Type + "/" + p.Subtype, charset: message.ParamValue(p.Params, "charset"),
+		flowed: strings.EqualFold(message.ParamValue(p.Params, "format"), "flowed"), data: data}
 	if p.Type == "multipart" { // its boundary never came: what stands in it is text
 		s.declared, s.charset = "text/plain", ""
 	}
-	if p.Type == "text" && !attached && !looksLikeBinary(data) {
+	if p.Type == "text" && !attached && (!looksLikeBinary(data) || oddCharset(s.charset) && mostlyPrinted(decode(&s, 4096))) {
 		k := textKind(&s)
 		if k.name == "message" || k.name == "mbox" || k.name == "csv" { // a body is a body
 			k = kind{name: "text", read: readText}
@@ -92,6 +113,34 @@ func (w *walker) leaf(a at, x *message.Index, p *message.Part, body io.ReaderAt,
 		return
 	}
 	w.file(here, s)
+}
+
+// described reads what the fields of a part say of it: clients show that as a name.
+func (w *walker) described(a at, p *message.Part) {
+	w.name(a, message.DecodeHeader([]byte(p.Description)))
+	if p.Location != "" && !strings.HasSuffix(p.Location, "/") {
+		w.name(a, percentDecoded(message.DecodeHeader([]byte(p.Location))))
+	}
+}
+
+// between reads what stands before the first and after the last boundary: no client shows
+// it, and it is sent and kept all the same.
+func (w *walker) between(a at, x *message.Index, p *message.Part, body io.ReaderAt) {
+	if p.Message || w.sums != nil {
+		return
+	}
+	for _, span := range [][2]int64{{p.BodyStart, x.Parts[p.Children[0]].Start}, {x.Parts[p.Children[len(p.Children)-1]].End, p.End}} {
+		n := span[1] - span[0]
+		if n <= 4 || !w.spend(n) {
+			continue
+		}
+		b := make([]byte, n)
+		if got, err := body.ReadAt(b, span[0]); int64(got) < n {
+			w.err = errors.Join(errors.New("the message is shorter than its index says"), err)
+			return
+		}
+		w.lines(a.in("between parts"), decode(&source{data: b}, 0))
+	}
 }
 
 // looksLikeBinary is for a body that is declared text and is a document all the same.
@@ -155,6 +204,19 @@ func (w *walker) content(a at, p *message.Part, body io.ReaderAt) ([]byte, bool)
 		}
 		return b, true
 	}
+	switch p.Encoding {
+	case "x-uuencode", "x-uue", "uuencode", "uue":
+		b := make([]byte, size)
+		if n, err := raw.ReadAt(b, 0); int64(n) < size {
+			w.err = errors.Join(errors.New("the message is shorter than its index says"), err)
+			return nil, false
+		}
+		if i := bytes.Index(b, []byte("begin ")); i >= 0 {
+			data, _ := uudecode(afterLine(b[i:]))
+			return data, true
+		}
+		return b, true
+	}
 	var buf bytes.Buffer
 	buf.Grow(int(min(size, 1<<20)))
 	if _, err := io.Copy(&buf, message.NewTransferDecoder(p.Encoding, raw)); err != nil {
@@ -180,7 +242,7 @@ func (w *walker) headers(a at, p *message.Part) {
 				w.sums.subject(out.part.Path, text)
 			}
 			out.add(Unit{Place: Subject, Where: strings.ReplaceAll(name, "-", " "), Text: text})
-		case markHeaders[name]:
+		case carriesMark(name):
 			text := f.Name + ": " + unfold(message.DecodeHeader(f.Value))
 			if w.sums != nil {
 				w.sums.text(out.part.Path, []byte(text))

@@ -3,60 +3,19 @@ package extract
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode/utf8"
-
-	"sampul/internal/message"
 )
 
-// decode makes UTF-8 of text whose charset is declared, or has to be found. max is how
-// many octets to look at; 0 is all.
-func decode(s *source, max int) string {
-	if max > 0 && len(s.data) <= short {
-		text := decode(s, 0)
-		return text[:min(len(text), max)]
-	}
-	if max == 0 && s.text == "" {
-		s.text = decodeUpTo(s, 0)
-	}
-	if max == 0 {
-		return s.text
-	}
-	return decodeUpTo(s, max)
-}
-
-// short is what is decoded whole, once, when only its beginning is asked for: it is asked
-// for whole soon after.
-const short = 64 << 10
-
-func decodeUpTo(s *source, max int) string {
-	b := s.data
-	if max > 0 && len(b) > max {
-		b = b[:max&^1]
-	}
-	switch {
-	case bytes.HasPrefix(b, []byte("\xff\xfe")):
-		return message.DecodeCharset("utf-16le", b[2:])
-	case bytes.HasPrefix(b, []byte("\xfe\xff")):
-		return message.DecodeCharset("utf-16be", b[2:])
-	case bytes.HasPrefix(b, []byte("\xef\xbb\xbf")):
-		b = b[3:]
-	}
-	low := strings.ToLower(s.charset)
-	if low == "" || low == "us-ascii" || low == "utf-8" {
-		if utf8.Valid(b) && bytes.IndexByte(b[:min(len(b), 512)], 0) < 0 {
-			return string(b)
-		}
-		if order := utf16Order(b[:min(len(b), 4096)]); order != "" {
-			return message.DecodeCharset(order, b)
-		}
-	}
-	return message.DecodeCharset(s.charset, b)
-}
-
-// readText gives lines. Quoted and forwarded blocks are parts of their own; the signature
+// readText gives lines. Quoted and forwarded blocks are parts of their own; a signature
 // does not count among the last lines.
-func readText(w *walker, a at, s *source) { w.lines(a, decode(s, 0)) }
+func readText(w *walker, a at, s *source) {
+	for _, text := range readings(s) {
+		w.bodyLines(a, text, s.flowed)
+	}
+	w.uuencoded(a, s.data)
+}
 
 // quoteDepth is how many > stand before a line.
 func quoteDepth(line string) (int, string) {
@@ -74,92 +33,125 @@ func quoteDepth(line string) (int, string) {
 	}
 }
 
-func (w *walker) lines(a at, text string) {
+// lineEnds are what ends a line on some system, made the same. A form feed ends a page.
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n", "\u0085", "\n", "\v", "\n", "\f", "\n\f")
+
+// lines reads a text as a person would.
+func (w *walker) lines(a at, text string) { w.bodyLines(a, text, false) }
+
+func (w *walker) bodyLines(a at, text string, flowed bool) {
+	if strings.IndexByte(text, 0x1b) >= 0 || strings.IndexByte(text, '\b') >= 0 {
+		text = shown(text)
+	}
 	if w.dull(text, false) {
 		return
 	}
-	cur := w.part(a, "text")
-	depth, blocks := 0, 0
-	next := func(why string) {
-		cur.end()
-		blocks++
-		cur = w.part(at{w.pathOf(a) + " > " + why, a.depth}, "text")
+	var all []bodyLine
+	n, page := 0, 0
+	if strings.IndexByte(text, '\f') >= 0 {
+		page = 1
 	}
-	n := 0
-	var fields []string
-	for line := range strings.SplitSeq(text, "\n") {
-		n++
-		line = strings.TrimRight(line, "\r \t")
-		d, bare := quoteDepth(line)
-		if bare != "" && d != depth {
-			depth = d
-			fields = nil
-			if blocks < 200 {
-				next("quoted")
-			}
+	for line := range strings.SplitSeq(lineEnds.Replace(text), "\n") {
+		if n++; len(all) > w.b.Units {
+			break
 		}
-		line = bare
-		switch {
-		case line == "--" || line == "-- ":
-			if blocks < 200 {
-				next("signature")
-			}
-			continue
-		case isForwardLine(line):
-			if blocks < 200 {
-				next("quoted")
-			}
-			fields = nil
+		if strings.HasPrefix(line, "\f") {
+			page++
+			line = line[1:]
+		}
+		depth, bare := quoteDepth(line)
+		soft := flowed && strings.HasSuffix(bare, " ") && bare != "-- "
+		bare = strings.TrimRight(bare, " \t")
+		if bare == "" {
 			continue
 		}
-		// A block of From, Sent, To begins a forwarded message.
-		if name := forwardField(line); name != "" {
-			fields = append(fields, name)
-			if len(fields) == 2 && blocks < 200 {
-				next("quoted")
+		all = append(all, bodyLine{Unit: Unit{Place: Paragraph, Where: fmt.Sprint("line ", n), Text: bare, Page: page}, depth: depth, soft: soft})
+	}
+	w.thread(a, "text", all)
+}
+
+// shown is a text without what a terminal or printer acts upon: colours, overstriking.
+func shown(text string) string {
+	if strings.IndexByte(text, 0x1b) < 0 && strings.IndexByte(text, '\b') < 0 {
+		return text
+	}
+	var out []byte
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == 0x1b && i+1 < len(text) && text[i+1] == '[':
+			for i += 2; i < len(text) && (text[i] < 0x40 || text[i] > 0x7e); i++ {
 			}
-		} else if line != "" {
-			fields = nil
-		}
-		cur.add(Unit{Place: Paragraph, Where: fmt.Sprint("line ", n), Text: line})
-	}
-	cur.end()
-}
-
-func (w *walker) pathOf(a at) string {
-	if a.path == "" {
-		return "body"
-	}
-	return a.path
-}
-
-var forwardLines = []string{"original message", "mesej asal", "forwarded message", "mesej dimajukan", "mesej yang dimajukan",
-	"begin forwarded message", "e-mel asal", "emel asal", "pesan asal"}
-
-func isForwardLine(line string) bool {
-	t := strings.ToLower(strings.Trim(line, " -_=*:>"))
-	if len(t) > 60 || t == "" || !strings.ContainsAny(line, "-_=*:") {
-		return false
-	}
-	for _, f := range forwardLines {
-		if t == f {
-			return true
+		case c == 0x1b:
+		case c == '\b' && len(out) > 0:
+			if i+1 < len(text) && text[i+1] == '_' { // underlined
+				i++
+				continue
+			}
+			_, n := utf8.DecodeLastRune(out)
+			out = out[:len(out)-n]
+		default:
+			out = append(out, c)
 		}
 	}
-	return false
+	return string(out)
 }
 
-var forwardFields = map[string]bool{"from": true, "dari": true, "daripada": true, "sent": true, "dihantar": true,
-	"tarikh": true, "date": true, "to": true, "kepada": true}
-
-// forwardField is the name of a field that heads a forwarded message.
-func forwardField(line string) string {
-	name, value, ok := strings.Cut(strings.Trim(line, "* "), ":")
-	name = strings.ToLower(strings.Trim(name, "* "))
-	if !ok || strings.TrimSpace(value) == "" || !forwardFields[name] {
-		return ""
+// uuencoded reads files that stand in a text as before MIME.
+func (w *walker) uuencoded(a at, b []byte) {
+	for n := 1; n <= 100; n++ {
+		i := bytes.Index(b, []byte("begin "))
+		if i < 0 {
+			return
+		}
+		start := i == 0 || b[i-1] == '\n'
+		b = b[i+6:]
+		head, rest, ok := bytes.Cut(b, []byte("\n"))
+		mode, name, named := strings.Cut(strings.TrimSpace(string(head)), " ")
+		if !start || !ok || !named || len(mode) < 3 || len(mode) > 4 || strings.Trim(mode, "01234567") != "" {
+			continue
+		}
+		data, used := uudecode(rest)
+		if len(data) == 0 {
+			continue
+		}
+		b = rest[used:]
+		here := a.in("file " + quoted(name))
+		w.name(here, name)
+		if !w.member(here) || !w.spend(int64(len(data))) {
+			return
+		}
+		w.file(here, source{name: name, data: data})
 	}
-	return name
+}
+
+// uudecode reads lines up to "end", or to one that is none.
+func uudecode(b []byte) (out []byte, used int) {
+	for used < len(b) {
+		line, _, _ := bytes.Cut(b[used:], []byte("\n"))
+		text := bytes.TrimRight(line, "\r")
+		if len(text) == 0 || text[0] < ' ' || text[0] > '`' || string(text) == "end" {
+			break
+		}
+		used = min(used+len(line)+1, len(b))
+		n := int(text[0]-' ') & 63
+		if n == 0 {
+			break
+		}
+		for text = text[1:]; n > 0; text = text[min(4, len(text)):] {
+			var q [4]byte
+			for k := range q {
+				if k < len(text) {
+					q[k] = (text[k] - ' ') & 63
+				}
+			}
+			three := []byte{q[0]<<2 | q[1]>>4, q[1]<<4 | q[2]>>2, q[2]<<6 | q[3]}
+			out = append(out, three[:min(n, 3)]...)
+			if n -= 3; len(text) == 0 {
+				break
+			}
+		}
+	}
+	return out, used
 }
 
 // readPGP is text with an encrypted message in it.
@@ -167,3 +159,16 @@ func readPGP(w *walker, a at, s *source) {
 	w.gap(a, "pgp", Locked, "a message encrypted by PGP")
 	readText(w, a, s)
 }
+
+// readEnriched is text/enriched (RFC 1896), and richtext before it: like HTML, but for
+// its line ends.
+func readEnriched(w *walker, a at, s *source) {
+	text := strings.ReplaceAll(decode(s, 0), "\r\n", "\n")
+	text = enrichedParam.ReplaceAllString(text, "")
+	text = strings.NewReplacer("<<", "&lt;", "&", "&amp;", "<lt>", "&lt;", "<nl>", "<br>", "<np>", "<br>", "<paragraph>", "<p>", "<bold>", "<b>", "</bold>", "</b>",
+		"<center>", "<center>", "\n\n", "<br>\n", "<nofill>", "<pre>", "</nofill>", "</pre>", "<verbatim>", "<pre>", "</verbatim>", "</pre>").Replace(text)
+	w.html(a, text)
+	w.lines(a, decode(s, 0))
+}
+
+var enrichedParam = regexp.MustCompile(`(?is)<param>.*?</param>`)
