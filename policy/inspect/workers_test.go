@@ -53,12 +53,13 @@ var orders = map[string]func(b extract.Budget) error{
 	"wait":     func(extract.Budget) error { select {} },
 	"exit":     func(extract.Budget) error { os.Exit(7); return nil },
 	"shout":    func(extract.Budget) error { fmt.Print(canary); return nil },
-	"kill":     func(extract.Budget) error { return unix.Kill(os.Getpid(), unix.SIGKILL) },
+	"kill":     func(extract.Budget) error { return unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGKILL) },
 	"once":     once,
 	"lie":      func(extract.Budget) error { return nil }, // its report is about another document
 	"pictures": askPictures,
 	"read":     func(extract.Budget) error { return nil },
 	"waste":    waste,
+	"escape":   escape,
 }
 
 var orderNote string // what the last order has to say
