@@ -119,7 +119,7 @@ func failedAt(p any) string {
 
 // look takes the message apart and finds what is marked on it.
 func (j *judgement) look(ctx context.Context, x *message.Index, body io.ReaderAt) error {
-	rep, err := j.o.Inspector.Message(ctx, x, body)
+	rep, err := j.o.Inspector.Message(ctx, x, body, j.m.SHA256)
 	if err != nil {
 		return fmt.Errorf("policy: %w", err)
 	}

@@ -88,6 +88,9 @@ type RecognisedLine struct {
 	Confidence int // 0 to 100
 }
 
+// Filled is b with what is built in where it says nothing.
+func (b Budget) Filled() Budget { return b.filled() }
+
 func (b Budget) filled() Budget {
 	def := func(v *int, d int) {
 		if *v <= 0 {

@@ -25,7 +25,9 @@ type key struct {
 	depth    int
 }
 
-func messageKey(sum [sha256.Size]byte, s *mark.Settings) key { return key{sum: sum, settings: settingsVersion(s)} }
+func messageKey(sum [sha256.Size]byte, s *mark.Settings) key {
+	return key{sum: sum, settings: settingsVersion(s)}
+}
 
 func documentKey(d extract.Document, s *mark.Settings) key {
 	root := "in something"
@@ -111,7 +113,7 @@ func (c *cache) put(e *kept) {
 
 // message gives the report on a message, and makes it once however many ask at the same
 // time. keep says whether it is to be kept.
-func (c *cache) message(ctx context.Context, k key, make func() (rep *Report, keep bool, err error)) (*Report, error) {
+func (c *cache) message(ctx context.Context, k key, look func() (rep *Report, keep bool, err error)) (*Report, error) {
 	for {
 		c.mu.Lock()
 		if e := c.lookup(k); e != nil {
@@ -120,10 +122,10 @@ func (c *cache) message(ctx context.Context, k key, make func() (rep *Report, ke
 		}
 		f := c.flying[k]
 		if f == nil {
-			f = &flight{done: newDone(), err: errAbandoned}
+			f = &flight{done: make(chan struct{}), err: errAbandoned}
 			c.flying[k] = f
 			c.mu.Unlock()
-			return c.fly(k, f, make)
+			return c.fly(k, f, look)
 		}
 		c.mu.Unlock()
 		select {
@@ -141,19 +143,17 @@ func (c *cache) message(ctx context.Context, k key, make func() (rep *Report, ke
 	}
 }
 
-func newDone() chan struct{} { return make(chan struct{}) }
-
 // errAbandoned is the end of a flight that says nothing about the message.
 var errAbandoned = errors.New("called off")
 
-func (c *cache) fly(k key, f *flight, make func() (*Report, bool, error)) (*Report, error) {
+func (c *cache) fly(k key, f *flight, look func() (*Report, bool, error)) (*Report, error) {
 	defer func() { // even after a panic
 		c.mu.Lock()
 		delete(c.flying, k)
 		c.mu.Unlock()
 		close(f.done)
 	}()
-	rep, keep, err := make()
+	rep, keep, err := look()
 	if err != nil {
 		if errors.As(err, new(calledOff)) {
 			f.err = errAbandoned
@@ -194,6 +194,9 @@ func (c *cache) document(k key, d extract.Document, b extract.Budget) *Report {
 // keep keeps the report on a document, unless what was read before it in its message may
 // have left it too little.
 func (c *cache) keep(k key, d extract.Document, rep *Report) {
+	if d.Used.OCR > 0 && rep.Used.OCR > d.Used.OCR { // how closely pictures are looked at depends on what is left
+		return
+	}
 	if d.Used != (extract.Used{}) && slices.ContainsFunc(rep.Gaps, func(g extract.Gap) bool { return g.Reason == extract.TooMuch }) {
 		return
 	}
@@ -211,7 +214,7 @@ func (c *cache) keep(k key, d extract.Document, rep *Report) {
 func fits(before, used extract.Used, b extract.Budget) bool {
 	return before == extract.Used{} ||
 		before.Members+used.Members <= b.Members && before.Expanded+used.Expanded <= b.Expanded &&
-			before.Units+used.Units <= b.Units && before.Text+used.Text <= b.Text
+			before.Units+used.Units <= b.Units && before.Text+used.Text <= b.Text && (used.OCR == 0 || before.OCR == 0)
 }
 
 // copied is r with paths below another top. Lists are its own, what they point to is not

@@ -6,12 +6,12 @@ package inspect
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -43,14 +43,17 @@ type Options struct {
 	Memory   int64         // octets that a worker may hold; 256 MiB
 	InFlight int64         // octets of messages with documents that are at work at once; 256 MiB
 	Wall     time.Duration // for one message, from when its turn comes; 90 s
+	Cached   int64         // octets of reports that are kept; 32 MiB, negative for none
 	Log      *slog.Logger
 }
 
 // An Inspector may be used by many goroutines.
 type Inspector struct {
-	o    Options
-	pool *pool               // nil: documents are read in this process
-	room *semaphore.Weighted // octets, or without workers: messages
+	o     Options
+	marks atomic.Pointer[mark.Settings]
+	pool  *pool               // nil: documents are read in this process
+	room  *semaphore.Weighted // octets, or without workers: messages
+	cache *cache
 }
 
 // New makes an inspector.
@@ -63,8 +66,10 @@ func New(o Options) *Inspector {
 	def(&o.Memory, 256<<20)
 	def(&o.InFlight, 256<<20)
 	def((*int64)(&o.Wall), int64(90*time.Second))
-	def((*int64)(&o.Budget.CPU), int64(30*time.Second))
-	def(&o.Budget.Whole, 128<<20)
+	if o.Cached == 0 {
+		o.Cached = 32 << 20
+	}
+	o.Budget = o.Budget.Filled()
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -72,10 +77,11 @@ func New(o Options) *Inspector {
 		o.Command = []string{self(), "worker"}
 	}
 	if o.Budget.Worth == nil {
-		o.Budget.Worth = worth(o.Marks)
+		o.Budget.Worth = worth
 	}
 	o.Budget.Recognise = o.Recognise
-	i := &Inspector{o: o}
+	i := &Inspector{o: o, cache: newCache(o.Cached)}
+	i.marks.Store(o.Marks)
 	if o.Workers > 0 {
 		i.pool = newPool(&o)
 		i.room = semaphore.NewWeighted(o.InFlight)
@@ -98,14 +104,16 @@ func self() string {
 }
 
 // worth says which text can hold what is looked for.
-func worth(_ *mark.Settings) func(text string, html bool) bool {
-	return func(text string, html bool) bool {
-		if html {
-			return mark.MaybeHTML(text)
-		}
-		return mark.Maybe(text)
+func worth(text string, html bool) bool {
+	if html {
+		return mark.MaybeHTML(text)
 	}
+	return mark.Maybe(text)
 }
+
+// SetMarks has other settings count from the next message on. Their version must be another,
+// too. Nobody changes settings that are in use.
+func (i *Inspector) SetMarks(s *mark.Settings) { i.marks.Store(s) }
 
 // Warm starts a worker, so that the first document need not wait for one.
 func (i *Inspector) Warm(ctx context.Context) error {
@@ -115,25 +123,43 @@ func (i *Inspector) Warm(ctx context.Context) error {
 	return i.pool.warm(ctx)
 }
 
-// Message looks through a message. Its error is a fault: of reading body, of the workers,
-// or the end of ctx. What is wrong with the message itself stands in the report.
-func (i *Inspector) Message(ctx context.Context, x *message.Index, body io.ReaderAt) (*Report, error) {
+// Message looks through a message; sum is the SHA-256 of body, or zero when nothing is to be
+// kept of it. Its error is a fault: of reading body, of the workers, or the end of ctx. What
+// is wrong with the message itself stands in the report.
+func (i *Inspector) Message(ctx context.Context, x *message.Index, body io.ReaderAt, sum [32]byte) (*Report, error) {
+	s := i.marks.Load()
 	if isPlain(x) { // never waits for documents
-		return i.inspect(ctx, x, body)
+		rep, _, err := i.inspect(ctx, x, body, s)
+		return rep, err
 	}
+	if sum == ([32]byte{}) {
+		rep, _, err := i.inTurn(ctx, x, body, s)
+		return rep, err
+	}
+	return i.cache.message(ctx, messageKey(sum, s), func() (*Report, bool, error) { return i.inTurn(ctx, x, body, s) })
+}
+
+// inTurn looks through a message when there is room for what it carries.
+func (i *Inspector) inTurn(ctx context.Context, x *message.Index, body io.ReaderAt, s *mark.Settings) (*Report, bool, error) {
 	weight := int64(1)
 	if i.pool != nil {
 		weight = min(max(x.Size, 64<<10), i.o.InFlight)
 	}
 	if err := i.room.Acquire(ctx, weight); err != nil {
-		return nil, context.Cause(ctx)
+		return nil, false, calledOff{context.Cause(ctx)}
 	}
 	defer i.room.Release(weight)
-	return i.inspect(ctx, x, body)
+	rep, keep, err := i.inspect(ctx, x, body, s)
+	if err != nil && ctx.Err() != nil {
+		err = calledOff{err}
+	}
+	return rep, keep, err
 }
 
-func (i *Inspector) inspect(ctx context.Context, x *message.Index, body io.ReaderAt) (*Report, error) {
+// inspect looks through a message. keep says that another time would show the same.
+func (i *Inspector) inspect(ctx context.Context, x *message.Index, body io.ReaderAt, s *mark.Settings) (rep *Report, keep bool, err error) {
 	var apart Report
+	keep = true
 	b := i.o.Budget
 	if i.pool != nil {
 		var end time.Time
@@ -143,21 +169,22 @@ func (i *Inspector) inspect(ctx context.Context, x *message.Index, body io.Reade
 			}
 			ctx, cancel := context.WithDeadlineCause(ctx, end, fmt.Errorf("it took longer than %s to look through the message", i.o.Wall))
 			defer cancel()
-			rep, err := i.document(ctx, d)
+			rep, lost, err := i.document(ctx, d, s)
 			if err != nil {
 				return d.Used, err
 			}
+			keep = keep && !lost
 			apart.add(rep)
 			return rep.Used, nil
 		}
 	}
 	res, err := extract.Message(ctx, x, body, b)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	rep := report(res, i.o.Marks)
+	rep = report(res, s)
 	rep.add(&apart)
-	return rep, nil
+	return rep, keep, nil
 }
 
 // isPlain says whether a message is text alone: it is judged at once, while documents wait
@@ -172,76 +199,8 @@ func isPlain(x *message.Index) bool {
 	return x.Size < 1<<20
 }
 
-// document has a document read by a worker. Whatever it does to the worker is a finding.
-func (i *Inspector) document(ctx context.Context, d extract.Document) (*Report, error) {
-	if int64(len(d.Data)) > i.o.Budget.Whole {
-		return unreadable(d, extract.TooMuch, "it is larger than what can be looked at"), nil
-	}
-	rep, err := i.pool.read(ctx, d, i.o.Budget, i.o.Marks)
-	switch {
-	case err == nil:
-		return rep, nil
-	case errors.Is(err, errWork):
-		rep = unreadable(d, extract.TooMuch, "it takes more work than is allowed to read it")
-		rep.Used.CPU = i.o.Budget.CPU
-		return rep, nil
-	case errors.Is(err, errMemory):
-		return unreadable(d, extract.TooMuch, "it takes more memory than is allowed to read it"), nil
-	case errors.Is(err, errLost):
-		return unreadable(d, extract.Damaged, "the reader failed on it"), nil
-	}
-	return nil, err
-}
-
-// unreadable is the report on a document that was not read.
-func unreadable(d extract.Document, why extract.Reason, text string) *Report {
-	p := d.Path
-	if p == "" {
-		p = "body"
-	}
-	return &Report{
-		Gaps: []extract.Gap{{Path: p, Kind: d.Kind, Reason: why, Why: text}},
-		Files: []extract.File{{Path: d.Path, Name: d.Name, Kind: d.Kind, Declared: d.Declared, Size: int64(len(d.Data)),
-			Depth: d.Depth - 1, Head: d.Data[:min(len(d.Data), extract.HeadSize)]}},
-		Used: d.Used,
-	}
-}
-
 func report(res *extract.Result, s *mark.Settings) *Report {
 	return &Report{Found: mark.Find(res.Parts, s), Gaps: res.Gaps, Files: res.Files, Notes: res.Notes, Used: res.Used}
-}
-
-// add takes in what was found in a part.
-func (r *Report) add(other *Report) {
-	r.Found.Add(other.Found)
-	r.Gaps = append(r.Gaps, other.Gaps...)
-	r.Files = append(r.Files, other.Files...)
-	r.Notes = append(r.Notes, other.Notes...)
-}
-
-// sound says whether a report of a worker can be one on what stands at path.
-func (r *Report) sound(path string) bool {
-	for i := range r.Found.Findings {
-		f := &r.Found.Findings[i]
-		if f.Class > mark.RahsiaBesar || !below(f.Path, path) {
-			return false
-		}
-	}
-	for _, g := range r.Gaps {
-		if !below(g.Path, path) {
-			return false
-		}
-	}
-	for _, f := range r.Files {
-		if !below(f.Path, path) || len(f.Head) > extract.HeadSize {
-			return false
-		}
-	}
-	return true
-}
-
-func below(path, top string) bool {
-	return len(path) >= len(top) && path[:len(top)] == top
 }
 
 // Close ends the workers.

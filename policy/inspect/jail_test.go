@@ -122,7 +122,7 @@ func escape(extract.Budget) error {
 
 func TestJail(t *testing.T) {
 	r := newRig(t, Options{})
-	rep, err := r.document(context.Background(), order("escape"))
+	rep, err := r.read(context.Background(), order("escape"))
 	if err != nil || len(rep.Notes) != 1 || rep.Notes[0] != "out by: " {
 		t.Errorf("%+v, %v\n%s", rep, err, r.log)
 	}

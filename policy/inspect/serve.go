@@ -91,7 +91,7 @@ func (s *server) answer(f frame) error {
 	s.memory.watch()
 	defer s.memory.rest()
 	r.Document.Data = f.data
-	r.Budget.Worth = worth(s.settings)
+	r.Budget.Worth = worth
 	if r.Pictures {
 		r.Budget.Recognise = s.recognise
 	}
@@ -100,7 +100,9 @@ func (s *server) answer(f frame) error {
 	if err != nil {
 		return writeFrame(s.out, frameFailed, struct{}{})
 	}
-	return writeFrame(s.out, frameAnswer, answer{Report: *report(res, s.settings), Memory: s.memory.now()})
+	rep := report(res, s.settings)
+	rep.settle(r.Document.Path)
+	return writeFrame(s.out, frameAnswer, answer{Report: *rep, Memory: s.memory.now()})
 }
 
 // recognise has the suite read pictures: a worker starts no programs.

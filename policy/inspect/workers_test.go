@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -147,6 +148,8 @@ func askPictures(b extract.Budget) error {
 	return nil
 }
 
+var orderNumber atomic.Int64
+
 // rig is an inspector with workers that obey, and its log.
 type rig struct {
 	*Inspector
@@ -190,8 +193,14 @@ func newRig(t testing.TB, o Options) *rig {
 	return r
 }
 
+func (r *rig) read(ctx context.Context, d extract.Document) (*Report, error) {
+	rep, _, err := r.document(ctx, d, nil)
+	return rep, err
+}
+
+// order is a document that has orders for its worker. Each is another, so that none is known.
 func order(what string) extract.Document {
-	return extract.Document{Path: "attachment 1 \"" + canary + "\"", Depth: 1, Name: canary + ".bin", Kind: "order", Data: []byte(what)}
+	return extract.Document{Path: "attachment 1 \"" + canary + "\"", Depth: 1, Name: canary + ".bin", Kind: "order", Data: fmt.Appendf(nil, "%s %d", what, orderNumber.Add(1))}
 }
 
 // Whatever a document does to the worker that reads it, it is a finding, and the next
@@ -216,11 +225,11 @@ func TestWhatDocumentsDoToWorkers(t *testing.T) {
 		{"waste", "", ""},
 	} {
 		t.Run(tt.order, func(t *testing.T) {
-			if _, err := r.document(context.Background(), order("read")); err != nil { // the worker is not fresh
+			if _, err := r.read(context.Background(), order("read")); err != nil { // the worker is not fresh
 				t.Fatal(err)
 			}
 			said := len(r.log.String())
-			rep, err := r.document(context.Background(), order(tt.order))
+			rep, err := r.read(context.Background(), order(tt.order))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -239,7 +248,7 @@ func TestWhatDocumentsDoToWorkers(t *testing.T) {
 			}
 		})
 	}
-	if rep, err := r.document(context.Background(), order("read")); err != nil || len(rep.Gaps) > 0 {
+	if rep, err := r.read(context.Background(), order("read")); err != nil || len(rep.Gaps) > 0 {
 		t.Errorf("after all that: %+v, %v", rep, err)
 	}
 }
@@ -248,7 +257,7 @@ func TestWhatDocumentsDoToWorkers(t *testing.T) {
 func TestWorkersAreUsedAgain(t *testing.T) {
 	r := newRig(t, Options{})
 	read := func() string {
-		rep, err := r.document(context.Background(), order("read"))
+		rep, err := r.read(context.Background(), order("read"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -270,7 +279,7 @@ func TestWorkersAreUsedAgain(t *testing.T) {
 func TestNoWorker(t *testing.T) {
 	for _, command := range [][]string{{"/nonexistent/sampul", "worker"}, {os.Args[0], "garbage"}, {"/bin/true"}} {
 		r := newRig(t, Options{Command: command})
-		if rep, err := r.document(context.Background(), order("read")); err == nil || strings.Contains(err.Error(), canary) {
+		if rep, err := r.read(context.Background(), order("read")); err == nil || strings.Contains(err.Error(), canary) {
 			t.Errorf("%s: %+v, %v", command, rep, err)
 		}
 		if err := r.Warm(context.Background()); err == nil {
@@ -286,26 +295,21 @@ func TestCancel(t *testing.T) {
 	waiting := make(chan error, 1)
 	done := make(chan error, 1)
 	go func() {
-		_, err := r.document(ctx, order("wait"))
+		_, err := r.read(ctx, order("wait"))
 		done <- err
 	}()
-	go func() {
-		for !r.atWork() { // the only core is taken
-			runtime.Gosched()
-		}
-		_, err := r.document(ctx, order("read"))
+	r.untilAtWork(t, done)
+	go func() { // the only core is taken
+		_, err := r.read(ctx, order("read"))
 		waiting <- err
 	}()
-	for !r.atWork() {
-		runtime.Gosched()
-	}
 	cancel(why)
 	for _, c := range []chan error{done, waiting} {
 		if err := <-c; !errors.Is(err, why) {
 			t.Errorf("got %v", err)
 		}
 	}
-	if rep, err := r.document(context.Background(), order("read")); err != nil || len(rep.Gaps) > 0 {
+	if rep, err := r.read(context.Background(), order("read")); err != nil || len(rep.Gaps) > 0 {
 		t.Errorf("the next: %+v, %v", rep, err)
 	}
 	if s := r.log.String(); s != "" {
@@ -313,10 +317,23 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-func (r *rig) atWork() bool {
-	r.pool.mu.Lock()
-	defer r.pool.mu.Unlock()
-	return len(r.pool.busy) > 0
+// untilAtWork waits until a worker reads a document that does not end by itself.
+func (r *rig) untilAtWork(t *testing.T, done chan error) {
+	t.Helper()
+	for {
+		r.pool.mu.Lock()
+		busy := len(r.pool.busy) > 0
+		r.pool.mu.Unlock()
+		if busy {
+			return
+		}
+		select {
+		case err := <-done:
+			t.Fatalf("it ended: %v", err)
+		default:
+			runtime.Gosched()
+		}
+	}
 }
 
 // The wall clock is no finding about the document.
@@ -324,7 +341,7 @@ func TestWallTimeIsAFault(t *testing.T) {
 	r := newRig(t, Options{})
 	ctx, cancel := context.WithDeadline(context.Background(), time.Now().Add(-time.Second))
 	defer cancel()
-	if rep, err := r.document(ctx, order("read")); !errors.Is(err, context.DeadlineExceeded) {
+	if rep, err := r.read(ctx, order("read")); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%+v, %v", rep, err)
 	}
 }
@@ -333,17 +350,15 @@ func TestClose(t *testing.T) {
 	r := newRig(t, Options{})
 	done := make(chan error, 1)
 	go func() {
-		_, err := r.document(context.Background(), order("wait"))
+		_, err := r.read(context.Background(), order("wait"))
 		done <- err
 	}()
-	for !r.atWork() {
-		runtime.Gosched()
-	}
+	r.untilAtWork(t, done)
 	r.Close()
 	if err := <-done; !errors.Is(err, errClosed) {
 		t.Errorf("at work: %v", err)
 	}
-	if _, err := r.document(context.Background(), order("read")); !errors.Is(err, errClosed) {
+	if _, err := r.read(context.Background(), order("read")); !errors.Is(err, errClosed) {
 		t.Errorf("later: %v", err)
 	}
 }
@@ -357,7 +372,7 @@ func TestManyAtOnce(t *testing.T) {
 			if n%10 == 9 {
 				what = "exit"
 			}
-			rep, err := r.document(context.Background(), order(what))
+			rep, err := r.read(context.Background(), order(what))
 			if err != nil || (len(rep.Gaps) == 0) != (what == "read") {
 				t.Errorf("%s: %+v, %v", what, rep, err)
 			}
@@ -414,7 +429,7 @@ func beSuite() {
 		os.Exit(1)
 	}
 	fmt.Println(i.pool.idle[0].cmd.Process.Pid)
-	i.document(ctx, order(os.Args[2]))
+	i.document(ctx, order(os.Args[2]), nil)
 	select {}
 }
 
@@ -430,12 +445,12 @@ func TestPictures(t *testing.T) {
 		}
 		return []extract.Recognised{{Lines: []extract.RecognisedLine{{Text: "RAHSIA", Box: image.Rect(1, 2, 3, 4), Height: 9, Confidence: 93}}}, {Failed: true}}, nil
 	}})
-	rep, err := r.document(context.Background(), order("pictures"))
+	rep, err := r.read(context.Background(), order("pictures"))
 	if want := "[{[{RAHSIA (1,2)-(3,4) 9 93}] false 0s} {[] true 0s}]"; err != nil || len(rep.Notes) != 1 || rep.Notes[0] != want {
 		t.Errorf("%+v, %v; want %s", rep, err, want)
 	}
 	fail = true
-	if rep, err := r.document(context.Background(), order("pictures")); err == nil || !strings.Contains(err.Error(), "tesseract") {
+	if rep, err := r.read(context.Background(), order("pictures")); err == nil || !strings.Contains(err.Error(), "tesseract") {
 		t.Errorf("%+v, %v", rep, err)
 	}
 }
