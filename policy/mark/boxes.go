@@ -60,6 +60,9 @@ func (p *part) choices() *ticks {
 
 // choicesIn finds the classes of one line that have a box close by.
 func choicesIn(upper string) (out []choice) {
+	if !strings.ContainsAny(upper, "[({<_") && isASCII(upper) {
+		return nil
+	}
 	at := boxed.FindAllStringSubmatchIndex(upper, 20)
 	if at == nil {
 		return nil

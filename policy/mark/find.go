@@ -96,13 +96,28 @@ type unit struct {
 	mark        []string // groups of markUnit
 	order       int      // among lines that are not empty; rows of a table count as one
 	head, foot  bool     // among the first or last lines of the part or of a page
+	led         bool     // lead is set
+	lead        Class    // see leads
+}
+
+// leads is the class that a line names as a list does: alone, or with its meaning.
+func (u *unit) leads() Class {
+	if !u.led {
+		u.led = true
+		if u.stem && len(u.upper) <= longUnit {
+			if m := leading.FindStringSubmatch(u.upper); m != nil {
+				u.lead = words[m[1]]
+			}
+		}
+	}
+	return u.lead
 }
 
 // isMark gives the groups of markUnit, nil for none.
 func (u *unit) isMark() []string {
 	if !u.tested {
 		u.tested = true
-		if u.stem && len(u.upper) <= 400 {
+		if u.stem && len(u.upper) <= 400 && opens(u.upper) {
 			u.mark = markUnit.FindStringSubmatch(u.upper)
 		}
 	}
@@ -319,7 +334,7 @@ func (p *part) joinLines() {
 				j++
 			}
 			whole := strings.Replace(word.String(), "RAHSIABESAR", "RAHSIA BESAR", 1)
-			u.upper, u.caps, u.stem, u.tested = whole, whole, true, false
+			u.upper, u.caps, u.stem, u.tested, u.led = whole, whole, true, false, false
 			u.joined = j - i
 			for k := i + 1; k <= j; k++ {
 				p.units[k].upper, p.units[k].stem, p.units[k].tested = "-", false, false
@@ -422,7 +437,7 @@ func points(u *unit, word string) string {
 
 func (p *part) find() {
 	for i := range p.units {
-		if u := &p.units[i]; u.stem && p.redone == None && again.MatchString(u.upper) {
+		if u := &p.units[i]; u.stem && p.redone == None && maybeAgain(u.upper) && again.MatchString(u.upper) {
 			p.reclassified(i)
 		}
 	}

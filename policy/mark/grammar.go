@@ -3,6 +3,7 @@ package mark
 import (
 	"regexp"
 	"strings"
+	"unicode"
 )
 
 // A Class of official secrets, or Terbuka for an explicit mark of openness.
@@ -98,6 +99,34 @@ var (
 	office     = regexp.MustCompile(`^\W*` + anyOf("mentions", "office") + `\b`)
 	firm       = regexp.MustCompile(`\b` + anyOf("mentions", "firms") + `\b`)
 )
+
+// openers are the words with which a mark can begin.
+var openers = func() map[string]bool {
+	out := map[string]bool{}
+	for _, pattern := range []string{classWords(), anyOf("around", "before"), anyOf("around", "nouns")} {
+		for _, w := range regexp.MustCompile(`[A-Z]+`).FindAllString(pattern, -1) {
+			out[w] = true
+		}
+	}
+	for w := range words {
+		out[w] = true
+	}
+	out["DRAF"] = true
+	return out
+}()
+
+// opens is quick: whether a mark can begin as text does.
+func opens(s string) bool {
+	i := strings.IndexFunc(s, unicode.IsLetter)
+	if i < 0 {
+		return false
+	}
+	end := i
+	for end < len(s) && s[end] >= 'A' && s[end] <= 'Z' {
+		end++
+	}
+	return openers[s[i:end]]
+}
 
 // levels are the different classes named in text, in capitals.
 func levels(upper string) map[Class]bool {

@@ -273,10 +273,10 @@ func (p *part) outermost() map[int][2]Class {
 		if !o.stem {
 			continue
 		}
-		if m := leading.FindStringSubmatch(o.upper); m != nil {
-			note(0, words[m[1]])
+		if c := o.leads(); c != None {
+			note(0, c)
 			if o.Page > 0 {
-				note(o.Page, words[m[1]])
+				note(o.Page, c)
 			}
 		}
 	}
@@ -342,8 +342,8 @@ func (p *part) near(i int, u *unit, own Class) (others map[Class]bool, sameList 
 		if j == i || !o.stem || o.Place != u.Place {
 			return
 		}
-		if m := leading.FindStringSubmatch(o.upper); m != nil && words[m[1]] != own {
-			others[words[m[1]]] = true
+		if c := o.leads(); c != None && c != own {
+			others[c] = true
 			sameList = sameList || u.List != 0 && o.List == u.List
 		}
 	}

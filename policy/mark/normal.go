@@ -246,3 +246,12 @@ func hasStem(s string) bool {
 	}
 	return false
 }
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}

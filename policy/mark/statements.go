@@ -9,6 +9,9 @@ import (
 
 // says is E6: a statement about this document.
 func (p *part) says(i int, u *unit) {
+	if !ofItself(u.upper) {
+		return
+	}
 	copula, verb, word, rest := "", "", "", ""
 	var m []int
 	for _, form := range []*regexp.Regexp{saysUnit, saysLabel, saysEnglish} {
@@ -56,6 +59,46 @@ func (p *part) says(i int, u *unit) {
 		f := p.add(u, "E6", word, weights["E6"], "the text says so of itself")
 		p.example(i, u, f)
 	}
+}
+
+// ofItself is quick: whether text may speak of the document it stands in.
+func ofItself(s string) bool {
+	for at := 0; ; {
+		i := strings.Index(s[at:], " INI ")
+		if i < 0 {
+			break
+		}
+		i += at
+		before := strings.Fields(s[max(0, i-60):i])
+		for _, w := range before[max(0, len(before)-2):] {
+			if thingWords[strings.Trim(w, "\"'(*,.:")] {
+				return true
+			}
+		}
+		at = i + 1
+	}
+	return strings.Contains(s, "THIS ")
+}
+
+// thingWords are the words for what can speak of itself.
+var thingWords = func() map[string]bool {
+	out := map[string]bool{"EMEL": true, "E-MEL": true}
+	for _, row := range section("statements", "things") {
+		for _, w := range regexp.MustCompile(`[A-Z]+`).FindAllString(row[0], -1) {
+			out[w] = true
+		}
+	}
+	return out
+}()
+
+// maybeAgain is quick: whether a word of N5 may stand in text.
+func maybeAgain(s string) bool {
+	for _, w := range []string{"SEMULA", "DITURUN", "DINAIK", "CLASSIFIED", "GRADED", "DIBUKA", "DIISYTIHAR", "BAHARU", "BARU"} {
+		if strings.Contains(s, w) {
+			return true
+		}
+	}
+	return false
 }
 
 // reclassified is N5: struck out or called former, a new class, by whom and when.

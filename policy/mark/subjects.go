@@ -244,7 +244,7 @@ func (p *part) forwarded(u *unit) bool {
 
 // tagged is "[RAHSIA] Minit mesyuarat" as a line of text at the head or foot.
 func (p *part) tagged(i int, u *unit) bool {
-	if !u.head && !u.foot || len(u.upper) > 300 {
+	if !u.head && !u.foot || len(u.upper) > 300 || !strings.ContainsAny(u.upper, "[{<") && isASCII(u.upper) {
 		return false
 	}
 	m := tagBracket.FindStringSubmatchIndex(u.upper)
