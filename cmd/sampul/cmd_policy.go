@@ -37,6 +37,7 @@ type policyEvidence struct {
 // policyVerbs are the commands under policy, each in a file of its own.
 var policyVerbs = []func(*target) *cobra.Command{
 	policyCheckCommand,
+	policyExplainCommand,
 	policyCaseCommand,
 }
 

@@ -358,7 +358,7 @@ func allLetters(s string) bool {
 // mention.
 func (p *part) add(u *unit, rule, word string, weight int, why string) *Finding {
 	c := words[word]
-	f := Finding{Path: p.Path, Where: where(u), Rule: rule, Class: c, Word: word, Weight: weight, Why: why,
+	f := Finding{Path: p.Path, Where: p.where(u), Rule: rule, Class: c, Word: word, Weight: weight, Why: why,
 		English: english[word] && rule != "E1" && rule != "E5",
 		Former:  u.Style&extract.Struck != 0 || u.Place == extract.Deleted}
 	if weight == 0 && len(p.found) >= maxMentions || weight > 0 && p.enough(c, weight) {
@@ -388,12 +388,13 @@ func (p *part) enough(c Class, weight int) bool {
 	return false
 }
 
-func where(u *unit) string {
+// where is the place of a unit, for people.
+func (p *part) where(u *unit) string {
 	switch u.Place {
 	case extract.Paragraph, extract.ListItem, extract.Cell:
 		return u.Where
 	}
-	if u.Where == "" || u.Where == string(u.Place) {
+	if u.Where == "" || u.Where == string(u.Place) || u.Where == p.Path {
 		return string(u.Place)
 	}
 	return string(u.Place) + ", " + u.Where
@@ -443,12 +444,30 @@ func (p *part) find() {
 	}
 	for i := range p.units {
 		if u := &p.units[i]; u.stem {
+			n := len(p.found)
 			p.look(i, u)
+			if p.set.Quotes && len(p.found) == n {
+				p.running(u)
+			}
 		} else if u.Place == extract.Metadata || u.Place == extract.HeaderField {
 			p.known(u)
 		}
 	}
 	p.adjust()
+}
+
+// running explains a class word that no rule says anything of.
+func (p *part) running(u *unit) {
+	if word := highest(u.upper); word != "" {
+		p.add(u, "N3", word, 0, "in running text: other words stand before or behind it")
+		return
+	}
+	for _, s := range stems {
+		if strings.Contains(u.upper, s) {
+			p.add(u, "N3", s, 0, "part of another word")
+			return
+		}
+	}
 }
 
 // look asks each rule about one unit.

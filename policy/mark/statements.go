@@ -144,7 +144,7 @@ func (p *part) corroborate(best map[Class]int) {
 	}
 	give := func(u *unit, c Class, rule, why string) {
 		if n := best[c]; n > 0 && n < weights["E1"] {
-			p.found = append(p.found, Finding{Path: p.Path, Where: where(u), Rule: rule, Class: c, Word: c.String(), Weight: weights[rule], Why: why})
+			p.found = append(p.found, Finding{Path: p.Path, Where: p.where(u), Rule: rule, Class: c, Word: c.String(), Weight: weights[rule], Why: why})
 		}
 	}
 	all := func(u *unit, rule, why string) {

@@ -17,8 +17,9 @@ var (
 	tagStart         = regexp.MustCompile(`^\s*[(*"'#\-=~>!\[]*\s*` + before + class + behind + `[)*"'#\]!]*(\s*:+|\s*(?:--?|–|—|/|\\|\||>+|::|»|•|·|~)\s|\s*\|+|_|\))\s*(\S.*)$`)
 	tagEnd           = regexp.MustCompile(`(?:^|[\s_\-.,:])(?:\(\s*` + class + `\s*\)|` + opening + `\s*` + class + `\s*` + closing + `|#` + class + `|(?:[-–—|/]+|::)\s*` + class + `)\W*$`)
 	hashTag          = regexp.MustCompile(`(?:^|\s)#` + class + `\b`)
-	nameStart        = regexp.MustCompile(`^[\s(\[{*_\-#=~+]*` + class + `([)\]}*]*\s*[_\-–—.+~=,]+\s*|[)\]}]\s*|\s+)(\S.*)?$`)
-	nameEnd          = regexp.MustCompile(`[_+~]` + class + `$`)
+	nameClass        = strings.ReplaceAll(class, " ?", "[ _.+-]?")
+	nameStart        = regexp.MustCompile(`^[\s(\[{*_\-#=~+]*` + nameClass + `([)\]}*]*\s*[_\-–—.+~=,]+\s*|[)\]}]\s*|\s+)(\S.*)?$`)
+	nameEnd          = regexp.MustCompile(`[_+~]` + nameClass + `$`)
 	subjectLine      = regexp.MustCompile(`^\W*(?:SUBJECT|SUBJEK|PERKARA|TAJUK|HAL|TOPIK)\W*:\s*(.*)$`)
 	// about are words before a tag in the middle of a subject that make it a topic.
 	about = regexp.MustCompile(`\b(?:MAKSUD|TAG|TANDA|LABEL|CARA|PANDUAN|GUNA|PENGGUNAAN|MENGGUNAKAN|LETAK|MELETAKKAN|HOW|USING|MEANING|DISEKAT|BLOCKED|BERTANDA|MARKED)\b`)
@@ -162,7 +163,7 @@ func (p *part) ending(u *unit, upper, caps, why string) {
 func (p *part) fileName(u *unit) {
 	name := trimExt(u.caps)
 	upper := strings.ToUpper(name)
-	if m := tagBracket.FindStringSubmatch(upper); m != nil && !several(m[0]) && tagTail.MatchString(m[3]) {
+	if m := tagBracket.FindStringSubmatch(strings.ReplaceAll(upper, "_", " ")); m != nil && !several(m[0]) && tagTail.MatchString(m[3]) {
 		p.add(u, "E2", m[2], weights["E2"], "a tag in the name")
 		return
 	}
@@ -184,23 +185,28 @@ func (p *part) fileName(u *unit) {
 		p.nameBegins(u, name, upper, m)
 		return
 	}
-	if m := nameEnd.FindStringSubmatch(upper); m != nil && words[m[1]] >= Sulit && !english[m[1]] && asWritten(name, m[1]) == capitals && name != upper && !several(upper) {
-		p.add(u, "E2", m[1], weights["E2 weak"], "the name ends with the class")
+	if m := nameEnd.FindStringSubmatch(upper); m != nil && words[classIn(m[1])] >= Sulit && !english[classIn(m[1])] && asWritten(name, m[1]) == capitals && name != upper && !several(upper) {
+		p.add(u, "E2", classIn(m[1]), weights["E2 weak"], "the name ends with the class")
 		return
 	}
 	p.ending(u, strings.ReplaceAll(upper, "_", " "), strings.ReplaceAll(name, "_", " "), "the name ends with the class")
 }
 
+// classIn is the class word as it stands in a name, with blanks.
+func classIn(name string) string {
+	return strings.NewReplacer("_", " ", ".", " ", "+", " ", "-", " ").Replace(name)
+}
+
 // nameBegins is a file name that begins with the class: m are the groups of nameStart.
 func (p *part) nameBegins(u *unit, name, upper string, m []string) {
-	word, sep := m[1], m[2]
+	word, sep := classIn(m[1]), m[2]
 	goes := strings.NewReplacer("_", " ", "-", " ", ".", " ", "+", " ").Replace(strings.TrimLeft(m[3], " _-.+"))
 	blank := strings.TrimSpace(sep) == ""
-	written := asWritten(name, word)
+	written := asWritten(name, m[1])
 	goesWritten := name[len(name)-min(len(m[3]), len(name)):]
 	bracket := strings.ContainsAny(sep, ")]}")
 	switch {
-	case len(levels(upper)) > 1:
+	case several(strings.ReplaceAll(upper, "_", " ")):
 		p.add(u, "E2", word, 0, "N1: several classes in one name")
 	case everyday.MatchString(goes), act.MatchString(goes) && !bracket, newsletter.MatchString(goes):
 		p.add(u, "E2", word, 0, "N4: a fixed phrase")
