@@ -1,4 +1,4 @@
-// Package relay is where applications' credentials, quotas and pacing will live. An
-// application already logs in on submission with an account of its own kind, and its
-// mail goes by the bulk lane.
+// Package relay holds applications to what was approved: who may send as whom, from where
+// and when, how much in a window of time, and what is kept back until a window opens. It
+// knows neither SMTP nor how things are kept.
 package relay
