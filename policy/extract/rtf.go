@@ -8,73 +8,107 @@ import (
 	"sampul/internal/message"
 )
 
-// An rtfReader reads RTF: text in groups that inherit how it looks.
+// An rtfReader reads RTF 1.9: text in groups that inherit how it looks. Some groups are
+// destinations: what stands in them goes elsewhere than into the text around them.
 type rtfReader struct {
-	w    *walker
-	part *writer
-	b    []byte
-	i    int
+	w      *walker
+	a      at
+	part   *writer           // the text
+	beside map[Place]*writer // headers, notes and the like, each kind by itself
+	b      []byte
+	i      int
 
 	state rtfState
 	stack []rtfState
-	text  strings.Builder
-	style Style
-	runs  int
-	bytes []byte // of \'hh, not yet decoded
-	high  rune   // first half of a surrogate pair
-	line  int
-	page  string
-	table int
-	row   int
-	col   int
+	deep  int // groups beyond those that are remembered
+
+	octets []byte // of \'hh, not yet decoded
+	high   rune   // first half of a surrogate pair
+	line   int
+
+	page    string // charset of the document
+	fonts   map[int]rtfFont
+	font    int // the one that the table describes now
+	usual   int // the font of text that names none
+	colours []rtfColour
+	colour  rtfColour
+
+	table, row, col int
+	files           int
+	html            *strings.Builder // the HTML that the document was made of; nil if it was not
+	names           [2]string        // of the property, and of the shape's property, that are read
+	tick            string           // a box of a form, to be put where it is shown
+	result, preset  int              // of the box
 }
 
+// rtfState is what a group inherits.
 type rtfState struct {
-	place Place
-	style Style
-	skip  bool // a destination that is not text
-	uc    int  // octets that follow \u for readers that don't know it
+	para   *rtfPara
+	style  Style
+	font   int
+	uc     int // octets that follow \u for readers that don't know it
+	skip   bool
+	star   bool // the next word names a destination that may be left out
+	hidden bool
+	gone   bool // deleted, with changes tracked
+	upr    int  // 1: the next group is there again in Unicode
+	rtf    bool // encapsulated HTML: text that is none of it
+
+	centred, cell, heading bool // of paragraphs
+	list                   int
 }
+
+// An rtfPara is a paragraph while it is read; a destination has its own.
+type rtfPara struct {
+	to    rtfDestination
+	text  strings.Builder
+	style Style // what all runs share
+	runs  int
+
+	hidden, gone strings.Builder
+	data         []byte // of a picture or an object
+	kind         string // of a picture
+	nibble       int
+}
+
+// maxGroups is how many groups in each other keep their own look.
+const maxGroups = 1000
 
 func readRTF(w *walker, a at, s *source) {
-	r := &rtfReader{w: w, part: w.part(a, "rtf"), b: s.data, page: "windows-1252", state: rtfState{place: Paragraph, uc: 1}}
+	r := &rtfReader{w: w, a: a, part: w.part(a, "rtf"), b: s.data, page: "windows-1252", fonts: map[int]rtfFont{}, usual: -1, beside: map[Place]*writer{}}
+	r.state = rtfState{para: &rtfPara{to: rtfDestination{place: Paragraph}}, uc: 1, font: -1}
 	r.run()
+	r.decode()
+	for r.deep, r.i = 0, len(r.b); len(r.stack) > 0; { // groups that were not closed
+		r.close()
+	}
 	r.flush()
 	r.part.end()
-}
-
-var rtfPlaces = map[string]Place{
-	"header": PageHeader, "headerl": PageHeader, "headerr": PageHeader, "headerf": PageHeader,
-	"footer": PageFooter, "footerl": PageFooter, "footerr": PageFooter, "footerf": PageFooter,
-	"footnote": Notes, "annotation": Comment, "shptxt": Stamp, "title": Metadata, "subject": Metadata, "keywords": Metadata,
-	"doccomm": Metadata, "dptxbxtext": Stamp,
-}
-
-var rtfSkipped = map[string]bool{
-	"fonttbl": true, "colortbl": true, "stylesheet": true, "pict": true, "objdata": true, "themedata": true,
-	"colorschememapping": true, "datastore": true, "latentstyles": true, "listtable": true, "listoverridetable": true,
-	"rsidtbl": true, "generator": true, "filetbl": true, "revtbl": true, "xmlnstbl": true, "blipuid": true, "fldinst": true,
-	"author": true, "operator": true, "creatim": true, "revtim": true, "sp": false,
+	for _, place := range []Place{PageHeader, PageFooter, Stamp, Watermark, Notes, Comment, Hidden, Metadata} {
+		if out := r.beside[place]; out != nil {
+			out.end()
+		}
+	}
+	if r.html != nil {
+		w.guarded(a, kind{name: "html", read: readHTML}, &source{declared: "text/html", charset: "utf-8", data: []byte(r.html.String())})
+	}
 }
 
 func (r *rtfReader) run() {
 	for r.i < len(r.b) {
+		if r.i&0xffff == 0 && !r.w.tick() {
+			return
+		}
 		switch c := r.b[r.i]; c {
 		case '{':
 			r.i++
-			r.decode()
-			if len(r.stack) < 1000 {
-				r.stack = append(r.stack, r.state)
-			}
+			r.open()
 		case '}':
 			r.i++
-			r.decode()
-			if n := len(r.stack); n > 0 {
-				if r.stack[n-1].place != r.state.place {
-					r.flush()
-				}
-				r.state = r.stack[n-1]
-				r.stack = r.stack[:n-1]
+			r.close()
+			if len(r.stack) == 0 && r.deep == 0 {
+				r.behind()
+				return
 			}
 		case '\\':
 			r.i++
@@ -83,61 +117,213 @@ func (r *rtfReader) run() {
 			r.i++
 		default:
 			r.i++
-			if c < 0x80 {
-				r.decode()
-				r.put(string(rune(c)))
-			} else {
-				r.bytes = append(r.bytes, c)
-			}
+			r.character(c)
 		}
 	}
-	r.decode()
 }
 
-func (r *rtfReader) put(s string) {
-	if r.state.skip {
+// behind looks at what stands after the document: readers stop here, archives do not.
+func (r *rtfReader) behind() {
+	if rest := r.b[r.i:]; len(rest) > 16 {
+		r.w.hidden(r.a, rest, 0)
+	}
+}
+
+func (r *rtfReader) open() {
+	r.decode()
+	if len(r.stack) >= maxGroups {
+		r.deep++
 		return
 	}
-	r.text.WriteString(s)
-	if strings.TrimSpace(s) == "" {
+	r.stack = append(r.stack, r.state)
+	r.state.star = false
+	if r.state.upr == 1 {
+		r.state.skip = true
+		r.stack[len(r.stack)-1].upr = 2
+	}
+	r.state.upr = 0
+}
+
+func (r *rtfReader) close() {
+	r.decode()
+	if r.deep > 0 {
+		r.deep--
 		return
 	}
-	if r.runs == 0 {
-		r.style = r.state.style
-	} else {
-		r.style &= r.state.style
+	n := len(r.stack)
+	if n == 0 {
+		return
 	}
-	r.runs++
+	outer := r.stack[n-1]
+	if outer.para != r.state.para {
+		r.flush()
+	}
+	r.state = outer
+	r.stack = r.stack[:n-1]
+}
+
+// character is one octet of text, or of data in hexadecimal.
+func (r *rtfReader) character(c byte) {
+	p := r.state.para
+	if p.to.data {
+		if d := unhex(c); d >= 0 && !r.state.skip {
+			if p.nibble++; p.nibble&1 == 1 {
+				p.data = append(p.data, byte(d<<4))
+			} else {
+				p.data[len(p.data)-1] |= byte(d)
+			}
+		}
+		return
+	}
+	if c >= 0x80 || len(r.octets) > 0 && r.fontPage() != "symbol" && isDouble(r.fontPage()) {
+		r.octets = append(r.octets, c)
+		return
+	}
+	r.decode()
+	if r.fontPage() == "symbol" {
+		r.put(r.shown(c))
+		return
+	}
+	r.put(string(rune(c)))
+}
+
+// shown is a character of a font of symbols: a letter, if it is no box or the like.
+func (r *rtfReader) shown(c byte) string {
+	if s := shownSymbol(0xf000 + uint16(c)); s < 0xf000 {
+		return string(rune(s))
+	}
+	return message.DecodeCharset("windows-1252", []byte{c})
 }
 
 // decode makes text of the octets that were gathered.
 func (r *rtfReader) decode() {
-	if len(r.bytes) > 0 {
-		b := r.bytes
-		r.bytes = nil
-		r.put(message.DecodeCharset(r.page, b))
+	if len(r.octets) == 0 {
+		return
+	}
+	b := r.octets
+	r.octets = nil
+	if page := r.fontPage(); page == "symbol" {
+		for _, c := range b {
+			r.put(r.shown(c))
+		}
+	} else {
+		r.put(message.DecodeCharset(page, b))
 	}
 }
 
+func (r *rtfReader) put(s string) {
+	p := r.state.para
+	if r.html != nil && !r.state.skip && !r.state.rtf {
+		r.source(p, s)
+	}
+	switch {
+	case r.state.skip || p.to.data:
+		return
+	case p.to.table:
+		r.entry(s)
+		return
+	case r.state.gone:
+		p.gone.WriteString(s)
+		return
+	case r.state.hidden:
+		p.hidden.WriteString(s)
+		return
+	}
+	p.text.WriteString(s)
+	if strings.TrimSpace(s) == "" {
+		return
+	}
+	if p.runs == 0 {
+		p.style = r.state.style
+	} else {
+		p.style &= r.state.style
+	}
+	p.runs++
+}
+
+// source gathers the HTML of which the document was made [MS-OXRTFEX]: tags as they are,
+// and the text between them.
+func (r *rtfReader) source(p *rtfPara, s string) {
+	switch {
+	case p.to.name == "htmltag":
+		r.html.WriteString(s)
+	case p.to.place == Paragraph && p.to.name == "":
+		r.html.WriteString(strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s))
+	}
+}
+
+// flush ends a paragraph, or a destination.
 func (r *rtfReader) flush() {
 	r.decode()
-	u := Unit{Place: r.state.place, Style: r.style}
-	if r.table > 0 && u.Place == Paragraph {
-		u.Place, u.List, u.Row, u.Col = Cell, r.table, r.row, r.col
+	p := r.state.para
+	if p.to.end != nil {
+		p.to.end(r, p)
+		p.text.Reset()
+		return
 	}
-	for l := range strings.SplitSeq(r.text.String(), "\n") {
-		if strings.TrimSpace(l) == "" {
-			continue
+	u := Unit{Place: p.to.place, Style: p.style}
+	if r.state.centred {
+		u.Style |= Centred
+	}
+	if u.Place == Paragraph {
+		r.placed(p, &u)
+	}
+	if u.Place != "" {
+		for l := range strings.SplitSeq(p.text.String(), "\n") {
+			if strings.TrimSpace(l) == "" {
+				continue
+			}
+			u.Text = l
+			r.add(u)
 		}
+		r.part.add(Unit{Place: Deleted, Where: "deleted text", Text: p.gone.String(), Style: Struck})
+		r.part.add(Unit{Place: Hidden, Where: "hidden text", Text: p.hidden.String()})
+	}
+	p.text.Reset()
+	p.gone.Reset()
+	p.hidden.Reset()
+	p.style, p.runs = 0, 0
+}
+
+// add puts a unit of the text into its order, and others beside it.
+func (r *rtfReader) add(u Unit) {
+	switch u.Place {
+	case Paragraph, Cell, Heading, ListItem:
 		r.line++
-		u.Text, u.Where = l, "paragraph "+strconv.Itoa(r.line)
-		if u.Place == Metadata {
-			u.Text = "title: " + l
-		}
+		u.Where = "paragraph " + strconv.Itoa(r.line)
 		r.part.add(u)
+		return
 	}
-	r.text.Reset()
-	r.style, r.runs = 0, 0
+	out := r.beside[u.Place]
+	if out == nil {
+		out = r.w.part(r.a.in(string(u.Place)), "rtf")
+		r.beside[u.Place] = out
+	}
+	if u.Where == "" {
+		u.Where = string(u.Place)
+	}
+	out.add(u)
+}
+
+// placed says which kind of paragraph it is.
+func (r *rtfReader) placed(p *rtfPara, u *Unit) {
+	switch {
+	case r.state.cell:
+		if r.table == 0 {
+			r.table, r.row, r.col = r.w.list(), 1, 1
+		}
+		u.Place, u.List, u.Row, u.Col = Cell, r.table, r.row, r.col
+		return
+	case strings.TrimSpace(p.text.String()) == "":
+		return
+	}
+	r.table = 0
+	switch {
+	case r.state.heading:
+		u.Place = Heading
+	case r.state.list > 0:
+		u.Place, u.List = ListItem, 1_000_000+r.state.list
+	}
 }
 
 // control reads what follows a backslash.
@@ -168,106 +354,59 @@ func (r *rtfReader) control() {
 	if r.i < len(r.b) && r.b[r.i] == ' ' {
 		r.i++
 	}
-	if word != "u" {
-		r.decode()
-	}
-	if word == "bin" && given && n > 0 {
-		r.i = min(len(r.b), r.i+n)
+	r.decode()
+	if word == "bin" {
+		n = max(0, min(n, len(r.b)-r.i))
+		if p := r.state.para; p.to.data && !r.state.skip {
+			p.data = append(p.data, r.b[r.i:r.i+n]...)
+		}
+		r.i += n
 		return
 	}
-	r.word(word, n, given)
+	star := r.state.star
+	r.state.star = false
+	if !r.word(word, n, given) && star {
+		r.state.skip = true // a destination that we don't know, and that may be left out
+	}
 }
 
 func (r *rtfReader) symbol(c byte) {
 	switch c {
 	case '\'':
 		if r.i+2 <= len(r.b) {
-			if v, err := strconv.ParseUint(string(r.b[r.i:r.i+2]), 16, 8); err == nil {
-				r.bytes = append(r.bytes, byte(v))
-			}
+			hi, lo := unhex(r.b[r.i]), unhex(r.b[r.i+1])
 			r.i += 2
+			if hi < 0 || lo < 0 || r.state.para.to.data {
+				return
+			}
+			if v := byte(hi<<4 | lo); v < 0x80 && len(r.octets) == 0 { // an ordinary character in disguise
+				r.character(v)
+			} else {
+				r.octets = append(r.octets, v)
+			}
 		}
+		return
 	case '*':
-		r.state.skip = true // unless a word follows that we know
+		r.state.star = true
+		return
+	}
+	r.decode()
+	switch c {
 	case '~':
-		r.put(" ")
+		r.put("\u00a0")
 	case '_':
 		r.put("-")
 	case '\\', '{', '}':
 		r.put(string(rune(c)))
 	case '\n', '\r':
-		r.flush()
-	}
-}
-
-func (r *rtfReader) word(word string, n int, given bool) {
-	off := given && n == 0
-	set := func(s Style) {
-		r.state.style |= s
-		if off {
-			r.state.style &^= s
-		}
-	}
-	if place, ok := rtfPlaces[word]; ok {
-		r.flush()
-		r.state.place, r.state.skip = place, false
-		return
-	}
-	if rtfSkipped[word] {
-		r.state.skip = true
-		return
-	}
-	switch word {
-	case "par", "line", "sect", "page":
-		r.flush()
-	case "tab":
+		r.paragraph()
+	case '\t':
 		r.put("\t")
-	case "cell":
-		r.col++
-		r.flush()
-	case "trowd":
-		if r.table == 0 {
-			r.table = r.w.list()
-		}
-		r.row++
-		r.col = 0
-	case "row":
-		r.flush()
-	case "pard":
-		r.state.style &^= Centred
-		if r.table > 0 && r.i < len(r.b) && !strings.HasPrefix(string(r.b[r.i:min(len(r.b), r.i+7)]), `\intbl`) {
-			r.table, r.row = 0, 0
-		}
-	case "plain":
-		r.state.style = 0
-	case "b":
-		set(Bold)
-	case "caps":
-		set(ShownCaps)
-	case "strike", "striked":
-		set(Struck)
-	case "qc":
-		r.state.style |= Centred
-	case "deleted":
-		r.state.place = Deleted
-	case "uc":
-		r.state.uc = max(0, min(n, 16))
-	case "u":
-		r.unicode(n)
-	case "ansicpg":
-		r.page = "windows-" + strconv.Itoa(n)
-	case "emdash", "endash":
-		r.put("-")
-	case "bullet":
-		r.put("•")
-	case "shprslt": // the same again for old readers
-		r.state.skip = true
 	}
 }
 
 // unicode is \uN, followed by octets for readers that do not know it.
 func (r *rtfReader) unicode(n int) {
-	r.decode()
 	c := rune(uint16(int16(n)))
 	if n > 0x7fff {
 		c = rune(n)
@@ -278,10 +417,15 @@ func (r *rtfReader) unicode(n int) {
 	case r.high != 0:
 		r.put(string(utf16.DecodeRune(r.high, c)))
 		r.high = 0
+	case c >= 0xf000 && c <= 0xf0ff:
+		r.put(string(rune(shownSymbol(uint16(c)))))
 	default:
 		r.put(string(c))
 	}
-	for range r.state.uc {
+	for skip := r.state.uc; skip > 0; skip-- {
+		for r.i < len(r.b) && (r.b[r.i] == '\r' || r.b[r.i] == '\n') {
+			r.i++
+		}
 		if r.i >= len(r.b) {
 			return
 		}
