@@ -137,5 +137,7 @@ func FuzzRTF(f *testing.F) {
 	f.Add(fixture(f, "surat.rtf"))
 	f.Add([]byte(`{\rtf1{\object{\*\objdata ` + ole1("Package", packageOf("nota.txt", []byte("SULIT"))) + `}}}`))
 	f.Add([]byte(`{\rtf1\fromhtml1{\pict\dibitmap0 2800}{\*\htmltag <p>}\u-10187?{\upr{a}{\*\ud{b}}}\trowd\cell\row}`))
-	f.Fuzz(func(t *testing.T, b []byte) { fuzzed(t, append([]byte(`{\rtf`), bytes.TrimPrefix(b, []byte(`{\rtf`))...)) })
+	f.Fuzz(func(t *testing.T, b []byte) {
+		fuzzed(t, append([]byte(`{\rtf`), bytes.TrimPrefix(b, []byte(`{\rtf`))...))
+	})
 }
