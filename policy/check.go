@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"io"
+	"slices"
 
 	"sampul/internal/message"
 	"sampul/store"
@@ -10,10 +11,10 @@ import (
 
 // A Check is what is made up of a file's way, when it is judged as a message.
 type Check struct {
-	Direction  Direction
-	Agency     string // ours: the sender's, or the recipient's of what comes in
-	Sender     string // "" is nobody
-	Recipients []string
+	Direction  Direction // "": as sender and recipients have it
+	Agency     string    // ours: the sender's, or with a Direction the recipients' of what comes in
+	Sender     string    // "" is nobody
+	Recipients []Recipient
 }
 
 // CheckFile judges a file as a message that takes one direction. Nothing is recorded, and
@@ -79,24 +80,30 @@ func (e *Engine) checked(ctx context.Context, c Check, r io.ReaderAt, size int64
 	if _, err := io.Copy(x, io.NewSectionReader(r, 0, size)); err != nil {
 		return nil, err
 	}
+	m := &Mail{Sender: c.Sender, Recipients: slices.Clone(c.Recipients), Index: x.Finish()}
+	j := &judgement{Engine: e, m: m, rules: e.current()}
+	if c.Direction == "" {
+		if m.Agency = c.Agency; m.Agency != "" {
+			m.Account = c.Sender
+		}
+		j.dirs, j.from = e.directions(ctx, m)
+		return j, j.look(ctx, m.Index, r)
+	}
 	d := c.Direction
-	inside := d == Internal || d == Across || d == Out || d == Relay
-	m := &Mail{Sender: c.Sender, Index: x.Finish(), App: d == Relay}
-	to := ""
-	if inside {
-		m.Agency, m.Account = c.Agency, c.Sender
+	j.from = sender{inside: d == Internal || d == Across || d == Out || d == Relay, gov: d != In}
+	m.App = d == Relay
+	to := c.Agency
+	if j.from.inside {
+		j.from.agency, m.Agency, m.Account = c.Agency, c.Agency, c.Sender
 	}
-	if !inside || d == Internal {
-		to = c.Agency
-	}
-	for _, a := range c.Recipients {
-		m.Recipients = append(m.Recipients, Recipient{Address: a, Agency: to})
+	if d == Across || d == Out || d == Relay {
+		to = ""
 	}
 	if len(m.Recipients) == 0 {
-		m.Recipients = []Recipient{{Agency: to}}
+		m.Recipients = []Recipient{{}}
 	}
-	j := &judgement{Engine: e, m: m, rules: e.current(), from: sender{agency: m.Agency, inside: inside, gov: d != In}}
-	for range m.Recipients {
+	for i := range m.Recipients {
+		m.Recipients[i].Agency = to
 		j.dirs = append(j.dirs, d)
 	}
 	return j, j.look(ctx, m.Index, r)

@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"os/user"
+	"strings"
 
 	"sampul/internal/config"
 	"sampul/store"
@@ -57,7 +60,8 @@ func adminHandler(st store.Store, cfg *config.Config) http.Handler {
 			return
 		}
 		w.Header().Set("Content-Type", "application/x-ndjson")
-		err = do(context.WithValue(r.Context(), machineKey{}, cfg), st, args, func(v any) error {
+		ctx := context.WithValue(context.WithValue(r.Context(), machineKey{}, cfg), actorKey{}, r.Header.Get(userField))
+		err = do(ctx, st, args, func(v any) error {
 			var b bytes.Buffer
 			if err := writeLine(&b, v); err != nil { // not json.Marshal: people read <a@b.test> in what is printed
 				return err
@@ -74,7 +78,35 @@ func adminHandler(st store.Store, cfg *config.Config) http.Handler {
 	return mux
 }
 
-type machineKey struct{}
+type (
+	machineKey struct{}
+	actorKey   struct{}
+)
+
+// userField tells the name of the person at the socket, for histories. Whoever reaches the
+// socket has the operator's rights, so it is believed.
+const userField = "X-Sampul-User"
+
+// actor is the operator, by name.
+func actor(ctx context.Context) store.Actor {
+	a := store.System
+	a.Name, _ = ctx.Value(actorKey{}).(string)
+	return a
+}
+
+// userName is who runs this command: also behind sudo.
+func userName() string {
+	name := os.Getenv("SUDO_USER")
+	if u, err := user.Current(); name == "" && err == nil {
+		name = u.Username
+	}
+	return strings.Map(func(r rune) rune {
+		if r <= ' ' || r > '~' {
+			return -1
+		}
+		return r
+	}, name)
+}
 
 // machine is the configuration of the server that an operation runs in. A suite that is
 // known by its data directory alone has none: nobody said what its names are.
@@ -101,6 +133,7 @@ func (c *client) call(ctx context.Context, name string, args any, f func(json.Ra
 	if err != nil {
 		return err
 	}
+	req.Header.Set(userField, userName())
 	res, err := c.transport.RoundTrip(req)
 	if err != nil {
 		return &fault{5, "unreachable", err}

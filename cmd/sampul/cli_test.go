@@ -87,7 +87,7 @@ func TestCommandLineBesideAServer(t *testing.T) {
 	passwords := r.Accounts[0].Password
 	r.terminate()
 	again := startDemo(t, "--dir", dir, "--officers", "5")
-	if again.Accounts[0].Password != passwords || len(again.Accounts) != 9 || again.OfficerPassword == "" {
+	if again.Accounts[0].Password != passwords || len(again.Accounts) != 10 || again.OfficerPassword == "" {
 		t.Errorf("a second start: %+v", again.demoReady)
 	}
 	again.imap("officer0004@agensi-a.test")

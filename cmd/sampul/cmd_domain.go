@@ -94,9 +94,14 @@ func agencyMore(t *target) []*cobra.Command {
 				}
 				a.ForwardOutside = &yes
 			}
-			if f.NFlag() == 0 || a == (agencyArgs{Name: args[0]}) {
-				return usagef("nothing to set: --title, --source, --helo or --forward-outside")
+			var err error
+			if a.Policy, err = policySettings(f); err != nil {
+				return err
 			}
+			if a == (agencyArgs{Name: args[0]}) {
+				return usagef("nothing to set: see agency set --help")
+			}
+			a.Reason = f.Lookup("reason").Value.String()
 			return t.change(c, "agency.set", a, "agency "+args[0]+" changed")
 		}}
 	f := set.Flags()
@@ -104,12 +109,13 @@ func agencyMore(t *target) []*cobra.Command {
 	f.StringVar(&source, "source", "", "`address` of this machine that its mail goes out from, empty for the system's choice")
 	f.StringVar(&helo, "helo", "", "`name` in EHLO of its mail, empty for the suite's")
 	f.StringVar(&outside, "forward-outside", "", "yes or no: may officers forward automatically to addresses outside government?")
-	sh := &cobra.Command{Use: "show NAME", Short: "Show an agency", Args: cobra.ExactArgs(1),
+	policyFlags(f)
+	sh := &cobra.Command{Use: "show NAME", Short: "Show an agency, and what it has set of policy", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return show(t, c, "agency.show", nameArgs{args[0]}, func(a store.Agency) string {
+			return show(t, c, "agency.show", nameArgs{args[0]}, func(a agencyView) string {
 				return fmt.Sprintf("agency           %s\ntitle            %s\ncreated          %s\nsource           %s\nhelo             %s\nforward outside  %v\n",
-					a.Name, a.Title, a.Created.Format("2006-01-02"), a.Source, a.HELO, a.ForwardOutside)
+					a.Name, a.Title, a.Created.Format("2006-01-02"), a.Source, a.HELO, a.ForwardOutside) + settingsText(a.Policy)
 			})
 		}}
-	return []*cobra.Command{set, sh}
+	return []*cobra.Command{set, sh, agencyHistory(t)}
 }

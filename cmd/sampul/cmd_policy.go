@@ -4,15 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"runtime"
-	"slices"
 
 	"github.com/spf13/cobra"
 
-	"sampul/internal/config"
 	"sampul/policy"
-	"sampul/policy/inspect"
 )
 
 // policyLine is one file's verdict.
@@ -39,6 +34,10 @@ var policyVerbs = []func(*target) *cobra.Command{
 	policyCheckCommand,
 	policyExplainCommand,
 	policyCaseCommand,
+	policyRuleCommand,
+	policyKindCommand,
+	policyAllowCommand,
+	policyLabelCommand,
 }
 
 func policyCommand(t *target) *cobra.Command {
@@ -54,24 +53,21 @@ func policyCheckCommand(t *target) *cobra.Command {
 	var tsv, noOCR bool
 	check := &cobra.Command{Use: "check FILE...", Short: "Say which class is marked on messages, and what would follow", Args: cobra.MinimumNArgs(1),
 		Long: `Check judges each file as the servers would judge it as a message. Nothing is stored or
-recorded, and no server is needed. Exit code 1 when a file would not be delivered.`,
+recorded, and no server is needed. With --dir or --config the settings and rules of that suite
+count, of the agency that --agency names; else what is built in. Exit code 1 when a file would not be delivered.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			d := policy.Direction(direction)
-			if !slices.Contains(policy.Directions, d) {
-				return usagef("--direction: one of %v, not %q", policy.Directions, direction)
+			if err := checkDirection(direction, false); err != nil {
+				return err
 			}
-			log := newLog(c.ErrOrStderr(), config.Log{Level: "error"})
-			o := inspect.Options{Workers: runtime.GOMAXPROCS(0), Log: log}
-			if !noOCR {
-				o.Recognise = recogniser(log)
+			e, err := t.localEngine(c, noOCR)
+			if err != nil {
+				return err
 			}
-			look := inspect.New(o)
-			defer look.Close()
-			e := policy.New(policy.Options{Inspector: look})
+			defer e.close()
 			var refused bool
 			var errs []error
 			for _, name := range args {
-				v, err := checkFile(c, e, name, d, agency)
+				v, err := e.check(c.Context(), name, agency, policy.Direction(direction))
 				if err != nil {
 					errs = append(errs, err)
 					continue
@@ -91,26 +87,6 @@ recorded, and no server is needed. Exit code 1 when a file would not be delivere
 	check.Flags().BoolVar(&noOCR, "no-ocr", false, "judge as a machine without tesseract would")
 	check.Flags().BoolVar(&tsv, "tsv", false, "print file and class with a tab between")
 	return check
-}
-
-func checkFile(c *cobra.Command, e *policy.Engine, name string, d policy.Direction, agency string) (*policy.Verdict, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !fi.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file", name)
-	}
-	v, err := e.CheckFile(c.Context(), d, agency, f, fi.Size())
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return v, nil
 }
 
 func printVerdict(w io.Writer, asJSON, tsv bool, name string, v *policy.Verdict) error {

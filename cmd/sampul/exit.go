@@ -50,6 +50,7 @@ func classify(err error) *fault {
 		{store.ErrExists, 4, "exists"},
 		{store.ErrLocked, 4, "locked"},
 		{store.ErrName, 2, "name"},
+		{store.ErrLimit, 2, "limit"},
 		{store.ErrFailed, 5, "failed"},
 	} {
 		if errors.Is(err, c.is) {

@@ -43,6 +43,8 @@ type (
 		Name                string
 		Title, Source, HELO *string
 		ForwardOutside      *bool
+		Policy              *policySettingsArgs
+		Reason              string // of a change of policy
 	}
 	forwardArgs struct {
 		Address string
@@ -81,7 +83,7 @@ var routeOperations = map[string]operation{
 		if err != nil {
 			return err
 		}
-		return emit(agency)
+		return emit(viewOf(st, agency))
 	}),
 	"agency.set":   changed(setAgency),
 	"domain.show":  op(showDomain),
@@ -193,6 +195,11 @@ func setAgency(ctx context.Context, st store.Store, a agencyArgs, _ func(any) er
 	set(&agency.Source, a.Source)
 	set(&agency.HELO, a.HELO)
 	set(&agency.ForwardOutside, a.ForwardOutside)
+	if a.Policy != nil {
+		if err := setSettings(ctx, st, agency.Name, a.Policy, a.Reason); err != nil {
+			return err
+		}
+	}
 	return st.SetAgency(ctx, store.System, agency)
 }
 
