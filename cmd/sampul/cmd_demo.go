@@ -131,6 +131,7 @@ func demo(c *cobra.Command, t *target, o demoOptions) (err error) {
 		return err
 	}
 	log := newLog(c.ErrOrStderr(), cfg.Log)
+	keepSecrets(log)
 	s, err := openSuite(c.Context(), cfg, log, func(s *suite) {
 		s.isDemo, s.remotePort, s.httpsPort, s.plainStore = true, o.remotePort, o.httpsPort, o.plainStore
 	})

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sampul/internal/config"
+	"sampul/policy/inspect"
 )
 
 func serveCommand(t *target) *cobra.Command {
@@ -23,6 +24,7 @@ end with 421 or BYE, and what was accepted is filed.`,
 			}
 			log := newLog(c.ErrOrStderr(), cfg.Log)
 			slog.SetDefault(log)
+			keepSecrets(log)
 			s, err := openSuite(c.Context(), cfg, log)
 			if err != nil {
 				return err
@@ -34,6 +36,13 @@ end with 421 or BYE, and what was accepted is filed.`,
 			s.outboundNote()
 			return s.wait(c.Context())
 		}}
+}
+
+// keepSecrets has nothing of the memory written out: mail is in it.
+func keepSecrets(log *slog.Logger) {
+	if err := inspect.Secretive(); err != nil {
+		log.Warn("the memory of this process could be written to a core file", "err", err)
+	}
 }
 
 // newLog writes one line an event.

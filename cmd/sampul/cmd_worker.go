@@ -12,8 +12,14 @@ import (
 
 // workerCommand is what the suite starts to read documents; it is of no use to people.
 func workerCommand() *cobra.Command {
-	return &cobra.Command{Use: "worker", Short: "Read documents for the suite", Args: cobra.NoArgs, Hidden: true,
-		RunE: func(*cobra.Command, []string) error {
+	return &cobra.Command{Use: "worker", Short: "Read documents for the suite", Hidden: true, DisableFlagParsing: true,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 && args[0] == "--exec" {
+				return inspect.Become(args[1:])
+			}
+			if len(args) > 0 {
+				return usagef("worker is what the suite starts by itself")
+			}
 			signal.Reset(os.Interrupt, syscall.SIGTERM) // it has nothing to finish
 			return inspect.Serve(os.Stdin, os.Stdout)
 		}}

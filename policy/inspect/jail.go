@@ -38,6 +38,12 @@ func limitCPU(seconds int64) {
 	_ = unix.Setrlimit(unix.RLIMIT_CPU, &unix.Rlimit{Cur: uint64(seconds), Max: unix.RLIM_INFINITY})
 }
 
+// Secretive has no memory of this process, which holds what people wrote, in core files or in
+// the reach of other processes of the same user.
+func Secretive() error {
+	return errors.Join(limit("core files", unix.RLIMIT_CORE, 0), undumpable())
+}
+
 // undumpable keeps other processes of the same user out of the memory, and the memory out
 // of core files.
 func undumpable() error {

@@ -27,6 +27,10 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "worker":
+			if len(os.Args) > 3 && os.Args[2] == "--exec" {
+				fmt.Fprintln(os.Stderr, Become(os.Args[3:]))
+				os.Exit(99)
+			}
 			Serve(os.Stdin, os.Stdout)
 			os.Exit(0)
 		case "obedient":
@@ -34,6 +38,9 @@ func TestMain(m *testing.M) {
 			os.Exit(0)
 		case "garbage":
 			os.Stdout.Write(bytes.Repeat([]byte(canary), 100))
+			os.Exit(0)
+		case "caged":
+			tryWays()
 			os.Exit(0)
 		case "suite":
 			beSuite()
