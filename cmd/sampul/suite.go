@@ -137,6 +137,10 @@ func (s *suite) gauges() metrics.Gauges {
 			}
 			return n
 		},
+		Workers: func() (reading, idle, lost, known, read, kept float64) {
+			n := s.look.Stats()
+			return float64(n.Reading), float64(n.Idle), float64(n.Lost), float64(n.Known), float64(n.New), float64(n.Kept)
+		},
 		LagRecords: lag(func(n int, _ int64, _ time.Duration) float64 { return float64(n) }),
 		LagOctets:  lag(func(_ int, n int64, _ time.Duration) float64 { return float64(n) }),
 		LagSeconds: lag(func(_ int, _ int64, d time.Duration) float64 { return d.Seconds() }),

@@ -31,6 +31,7 @@ type Gauges struct {
 	LagRecords, LagOctets, LagSeconds func() float64
 	Queue                             func() float64
 	Sessions                          func() map[string]int // by kind of listener
+	Workers                           func() (reading, idle, lost, known, read, kept float64)
 }
 
 // New makes the registry.
@@ -67,10 +68,42 @@ func New(g Gauges) *Metrics {
 	gauge("sampul_queue_messages", "Messages that wait for recipients elsewhere.", g.Queue)
 	m.registry.MustRegister(m.replies, m.verdicts, m.filters, m.asked, m.outcomes, m.results, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if g.Workers != nil {
+		m.registry.MustRegister(workers{g.Workers})
+	}
 	if g.Sessions != nil {
 		m.registry.MustRegister(sessions{g.Sessions})
 	}
 	return m
+}
+
+var (
+	workersDesc = prometheus.NewDesc("sampul_document_workers", "Processes that read documents.", []string{"state"}, nil)
+	lostDesc    = prometheus.NewDesc("sampul_document_workers_lost_total", "Processes that ended while they read a document.", nil, nil)
+	reportsDesc = prometheus.NewDesc("sampul_inspections_total", "Messages with documents, and documents, that were looked through, or known from before.", []string{"known"}, nil)
+	keptDesc    = prometheus.NewDesc("sampul_inspections_kept_octets", "Memory of what was found before.", nil, nil)
+)
+
+// workers are those that read documents, and what is known of documents.
+type workers struct {
+	now func() (reading, idle, lost, known, read, kept float64)
+}
+
+func (w workers) Describe(c chan<- *prometheus.Desc) {
+	c <- workersDesc
+	c <- lostDesc
+	c <- reportsDesc
+	c <- keptDesc
+}
+
+func (w workers) Collect(c chan<- prometheus.Metric) {
+	reading, idle, lost, known, read, kept := w.now()
+	c <- prometheus.MustNewConstMetric(workersDesc, prometheus.GaugeValue, reading, "reading")
+	c <- prometheus.MustNewConstMetric(workersDesc, prometheus.GaugeValue, idle, "idle")
+	c <- prometheus.MustNewConstMetric(lostDesc, prometheus.CounterValue, lost)
+	c <- prometheus.MustNewConstMetric(reportsDesc, prometheus.CounterValue, known, "yes")
+	c <- prometheus.MustNewConstMetric(reportsDesc, prometheus.CounterValue, read, "no")
+	c <- prometheus.MustNewConstMetric(keptDesc, prometheus.GaugeValue, kept)
 }
 
 var sessionsDesc = prometheus.NewDesc("sampul_sessions", "Connections now, by kind of listener.", []string{"listener"}, nil)

@@ -16,6 +16,7 @@ func TestServe(t *testing.T) {
 	m := New(Gauges{
 		LagRecords: func() float64 { return 7 },
 		Sessions:   func() map[string]int { return map[string]int{"mx": 3} },
+		Workers:    func() (reading, idle, lost, known, read, kept float64) { return 1, 2, 3, 4, 5, 6 },
 	})
 	m.Replied("mx", 250, "2.0.0")
 	m.Judged("mx", "in", "RAHSIA", "reject")
@@ -49,6 +50,8 @@ func TestServe(t *testing.T) {
 		`sampul_filter_results_total{filter="virus",result="error-accepted"} 1`,
 		`sampul_delivery_outcomes_total{lane="bulk",outcome="delivered"} 1`,
 		`sampul_authentication_results_total{method="dmarc",result="pass"} 1`,
+		`sampul_document_workers{state="reading"} 1`, `sampul_document_workers{state="idle"} 2`, "sampul_document_workers_lost_total 3",
+		`sampul_inspections_total{known="yes"} 4`, `sampul_inspections_total{known="no"} 5`, "sampul_inspections_kept_octets 6",
 		"sampul_lag_records 7", `sampul_sessions{listener="mx"} 3`,
 	} {
 		if !strings.Contains(text, want) {

@@ -203,6 +203,28 @@ func report(res *extract.Result, s *mark.Settings) *Report {
 	return &Report{Found: mark.Find(res.Parts, s), Gaps: res.Gaps, Files: res.Files, Notes: res.Notes, Used: res.Used}
 }
 
+// Stats are numbers of now, and since the start.
+type Stats struct {
+	Reading, Idle int    // workers
+	Lost          uint64 // that ended while they read
+	Known, New    uint64 // messages and documents that were asked for
+	Kept          int64  // octets of reports
+}
+
+// Stats says how the inspector does.
+func (i *Inspector) Stats() Stats {
+	var s Stats
+	i.cache.mu.Lock()
+	s.Known, s.New, s.Kept = i.cache.hits, i.cache.misses, i.cache.size
+	i.cache.mu.Unlock()
+	if i.pool != nil {
+		i.pool.mu.Lock()
+		s.Reading, s.Idle, s.Lost = len(i.pool.busy), len(i.pool.idle), i.pool.lost
+		i.pool.mu.Unlock()
+	}
+	return s
+}
+
 // Close ends the workers.
 func (i *Inspector) Close() error {
 	if i.pool != nil {

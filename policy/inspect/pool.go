@@ -39,6 +39,7 @@ type pool struct {
 	idle   []*process
 	busy   map[*process]bool
 	closed bool
+	lost   uint64
 	open   sync.Once // what the jail leaves open is said once
 }
 
@@ -76,6 +77,9 @@ func (p *pool) read(ctx context.Context, d extract.Document, b extract.Budget, s
 		}
 		lost := errors.Is(err, errLost) || errors.Is(err, errMemory) && !fresh
 		if lost || errors.Is(err, errMemory) || errors.Is(err, errWork) {
+			p.mu.Lock()
+			p.lost++
+			p.mu.Unlock()
 			p.log.Warn("a worker ended while it read a document", "kind", d.Kind, "size", len(d.Data), "why", err, "try", try)
 		}
 		if !lost || try == 2 {

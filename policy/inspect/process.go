@@ -63,7 +63,7 @@ func startProcess(ctx context.Context, command []string, s start) (p *process, o
 	p = &process{in: in, out: bufio.NewReaderSize(out, 64<<10), outFile: out}
 	p.cmd = exec.Command(command[0], command[1:]...)
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = toWorker, fromWorker, &p.said
-	p.cmd.Args[0] = "sampul" // whatever path leads to it
+	p.cmd.Args[0] = "sampul"                                 // whatever path leads to it
 	p.cmd.Env = []string{"GOTRACEBACK=none", "GOMAXPROCS=2"} // one reads, one watches
 	p.cmd.Dir = "/"
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // keys at a terminal are for the suite

@@ -33,7 +33,7 @@ const (
 	frameLines   = 'L' // to the worker: lines
 
 	maxHead    = 32 << 20
-	maxPixels  = 128 << 20 // of one frame
+	maxPixels  = 192 << 20 // of one frame
 	manyPixels = 32 << 20  // pages are sent in frames of about so much
 )
 

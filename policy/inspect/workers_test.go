@@ -258,6 +258,10 @@ func TestWhatDocumentsDoToWorkers(t *testing.T) {
 	if rep, err := r.read(context.Background(), order("read")); err != nil || len(rep.Gaps) > 0 {
 		t.Errorf("after all that: %+v, %v", rep, err)
 	}
+	// Six documents end two workers each, or one and a fresh one; a loop one, and what a fresh worker reads one.
+	if s := r.Stats(); s.Reading != 0 || s.Idle != 1 || s.Lost != 6*2+2+1+1 || s.Kept == 0 {
+		t.Errorf("%+v", s)
+	}
 }
 
 // A worker is used again, until it has read much.
