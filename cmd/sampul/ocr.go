@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sampul/policy/extract"
+	"sampul/policy/inspect"
 	"sampul/policy/ocr"
 )
 
@@ -17,5 +18,5 @@ func recogniser(log *slog.Logger) extract.Recogniser {
 		return nil
 	}
 	log.Info("pictures are read", "program", program.Path, "version", program.Version, "languages", strings.Join(program.Languages, "+"))
-	return ocr.New(ocr.Options{Program: program}).Recognise
+	return ocr.New(ocr.Options{Program: program, Command: inspect.Caged}).Recognise
 }

@@ -24,7 +24,7 @@ import (
 type Options struct {
 	Program   Program
 	Processes int           // at work together, over all messages; a process a core
-	Memory    int64         // octets of address space a process; 1 GiB
+	Memory    int64         // octets a process may hold; 1 GiB
 	CPU       time.Duration // a page, in whole seconds; 10 s
 	Wall      time.Duration // a page; 40 s
 
@@ -191,7 +191,7 @@ func cage(cmd *exec.Cmd) {
 func (p *Pool) limit(pid, pages int) error {
 	seconds := uint64((p.o.CPU + time.Second - 1) / time.Second * time.Duration(pages))
 	for resource, n := range map[int]uint64{
-		unix.RLIMIT_AS: uint64(p.o.Memory), unix.RLIMIT_CPU: seconds, unix.RLIMIT_FSIZE: 0, unix.RLIMIT_CORE: 0, unix.RLIMIT_NOFILE: 64,
+		unix.RLIMIT_DATA: uint64(p.o.Memory), unix.RLIMIT_CPU: seconds, unix.RLIMIT_FSIZE: 0, unix.RLIMIT_CORE: 0, unix.RLIMIT_NOFILE: 64,
 	} {
 		if err := unix.Prlimit(pid, resource, &unix.Rlimit{Cur: n, Max: n}, nil); err != nil {
 			return fmt.Errorf("limits: %w", err)
