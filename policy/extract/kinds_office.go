@@ -16,9 +16,9 @@ func officeMagics() []magic {
 		// Workbooks without a container: of Excel 97, 95, 4, 3 and 2.
 		{off: 0, bytes: "\x09\x08\x10\x00\x00\x06", kind: xls},
 		{off: 0, bytes: "\x09\x08\x08\x00\x00\x05", kind: xls},
-		{off: 0, bytes: "\x09\x04\x06\x00\x00", kind: xls},
-		{off: 0, bytes: "\x09\x02\x06\x00\x00", kind: xls},
-		{off: 0, bytes: "\x09\x00\x04\x00\x02\x00", kind: xls},
+		{off: 0, bytes: "\x09\x04\x06\x00", kind: xls},
+		{off: 0, bytes: "\x09\x02\x06\x00", kind: xls},
+		{off: 0, bytes: "\x09\x00\x04\x00", kind: xls},
 		// Word 2, which wrote none either.
 		{off: 0, bytes: "\xdb\xa5", kind: kind{name: "doc", read: readWord2, apart: true}},
 	}

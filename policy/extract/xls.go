@@ -90,7 +90,7 @@ func (r *workbookReader) run() {
 		}
 		body := r.b[r.i : r.i+n]
 		r.i += n
-		if kind == xlsLocked {
+		if kind == xlsLocked && r.version >= 5 {
 			if !r.unlock(body) {
 				r.locked()
 				return
