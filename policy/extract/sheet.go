@@ -10,10 +10,12 @@ import (
 // A sheet is a picture made ready for reading: dark letters on white paper, whatever the
 // colours were.
 type sheet struct {
-	gray *image.Gray
-	hue  *image.Gray // coloured ink alone, on white; nil when there is none, or all is coloured
-	red  []bool      // by pixel of gray, where hue is there
-	ink  float64     // share of gray that is dark
+	gray  *image.Gray
+	hue   *image.Gray // coloured ink alone, on white; nil when there is none, or all is coloured
+	red   []byte      // by pixel of gray, 1 for red, where hue is there
+	far   []byte      // by pixel of gray: how far it is from the paper
+	light []byte      // by pixel of gray: its darkest channel
+	ink   float64     // share of gray that is dark
 }
 
 const (
@@ -35,10 +37,16 @@ func sheetOf(img image.Image, f int) *sheet {
 	var hue []byte
 	if len(r.ch) == 3 {
 		hue = make([]byte, r.w*r.h)
-		s.red = make([]bool, r.w*r.h)
+		s.red = make([]byte, r.w*r.h)
 	}
 	r.distances(back, far, hue, s.red)
 	stretch(far, s.gray)
+	s.far, s.light = far, r.ch[0]
+	for _, c := range r.ch[1:] { // the channels are not needed any more
+		for i, v := range c {
+			s.light[i] = min(s.light[i], v)
+		}
+	}
 	dark := 0
 	for _, v := range s.gray.Pix {
 		if v < strongly {
@@ -181,7 +189,7 @@ func (r *raster) background() []grid {
 
 // distances says of each pixel how far it is from the paper in any channel, and how far in
 // colour alone.
-func (r *raster) distances(back []grid, far, hue []byte, red []bool) {
+func (r *raster) distances(back []grid, far, hue, red []byte) {
 	rows := make([][]byte, len(r.ch))
 	for c := range rows {
 		rows[c] = make([]byte, r.w)
@@ -200,7 +208,9 @@ func (r *raster) distances(back []grid, far, hue []byte, red []bool) {
 			dr, dg, db := int(r.ch[0][p])-int(rows[0][x]), int(r.ch[1][p])-int(rows[1][x]), int(r.ch[2][p])-int(rows[2][x])
 			far[p] = byte(max(dr, -dr, dg, -dg, db, -db))
 			hue[p] = byte(min(255, max(dr, dg, db)-min(dr, dg, db)))
-			red[p] = dr-dg > coloured && dr-db > coloured/2
+			if dr-dg > coloured && dr-db > coloured/2 {
+				red[p] = 1
+			}
 		}
 	}
 }
@@ -236,36 +246,77 @@ func enlarged(g *image.Gray, n int) *image.Gray {
 	return out
 }
 
+// blank says that there is nothing on a page.
+func (s *sheet) blank() bool { return s.ink*float64(len(s.gray.Pix)) < 40 }
+
+// turned is the sheet turned by quarters to the right.
+func (s *sheet) turned(quarters int) *sheet {
+	if quarters &= 3; quarters == 0 {
+		return s
+	}
+	out := &sheet{gray: turned(s.gray, quarters), ink: s.ink}
+	if s.hue != nil {
+		out.hue = turned(s.hue, quarters)
+	}
+	plane := func(pix []byte) []byte {
+		if pix == nil {
+			return nil
+		}
+		return turned(&image.Gray{Pix: pix, Stride: s.gray.Rect.Dx(), Rect: s.gray.Rect}, quarters).Pix
+	}
+	out.far, out.light, out.red = plane(s.far), plane(s.light), plane(s.red)
+	return out
+}
+
+// enlarged makes a small sheet n times as wide and high.
+func (s *sheet) enlarged(n int) *sheet {
+	out := &sheet{gray: enlarged(s.gray, n), ink: s.ink}
+	if s.hue != nil {
+		out.hue = enlarged(s.hue, n)
+	}
+	plane := func(pix []byte) []byte {
+		if pix == nil {
+			return nil
+		}
+		w := out.gray.Rect.Dx()
+		wide := make([]byte, len(out.gray.Pix))
+		for p := range wide {
+			wide[p] = pix[p/w/n*s.gray.Rect.Dx()+p%w/n]
+		}
+		return wide
+	}
+	out.far, out.light, out.red = plane(s.far), plane(s.light), plane(s.red)
+	return out
+}
+
 // turned is g turned by quarters to the right.
 func turned(g *image.Gray, quarters int) *image.Gray {
-	w, h := g.Rect.Dx(), g.Rect.Dy()
-	switch quarters & 3 {
-	case 1:
-		out := image.NewGray(image.Rect(0, 0, h, w))
-		for y := range h {
-			for x := range w {
-				out.Pix[x*out.Stride+h-1-y] = g.Pix[y*g.Stride+x]
-			}
-		}
-		return out
-	case 2:
-		out := image.NewGray(image.Rect(0, 0, w, h))
-		for y := range h {
-			for x := range w {
-				out.Pix[(h-1-y)*out.Stride+w-1-x] = g.Pix[y*g.Stride+x]
-			}
-		}
-		return out
-	case 3:
-		out := image.NewGray(image.Rect(0, 0, h, w))
-		for y := range h {
-			for x := range w {
-				out.Pix[(w-1-x)*out.Stride+y] = g.Pix[y*g.Stride+x]
-			}
-		}
-		return out
+	if quarters&3 == 0 {
+		return g
 	}
-	return g
+	w, h := g.Rect.Dx(), g.Rect.Dy()
+	out := image.NewGray(image.Rect(0, 0, h, w))
+	if quarters&3 == 2 {
+		out = image.NewGray(image.Rect(0, 0, w, h))
+	}
+	for y := range h {
+		row := g.Pix[y*g.Stride:][:w]
+		switch quarters & 3 {
+		case 1:
+			for x, v := range row {
+				out.Pix[x*h+h-1-y] = v
+			}
+		case 2:
+			for x, v := range row {
+				out.Pix[(h-1-y)*w+w-1-x] = v
+			}
+		case 3:
+			for x, v := range row {
+				out.Pix[(w-1-x)*h+y] = v
+			}
+		}
+	}
+	return out
 }
 
 // sideways says whether the lines of a page run from top to bottom: then its columns
