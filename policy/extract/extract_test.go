@@ -163,7 +163,6 @@ func TestGaps(t *testing.T) {
 		"broken docx":     {document(t, "word/document.xml", "<w:p><w:t>RAH"), Damaged},
 		"bomb":            {bomb, TooMuch},
 		"too deep":        {deep, TooMuch},
-		"pdf":             {[]byte("%PDF-1.7\n"), Unread},
 		"broken picture":  {[]byte("\x89PNG\r\n\x1a\n"), Damaged},
 		"unknown octets":  {chanced(4000), Opaque},
 		"few octets":      {chanced(128), Opaque},

@@ -37,7 +37,7 @@ func init() {
 		{off: 0, bytes: "\x1f\x8b", kind: kind{name: "gzip", read: readGzip, apart: true}},
 		{off: 0, bytes: "BZh", kind: kind{name: "bzip2", read: readBzip2, apart: true}, letters: true},
 		{off: 257, bytes: "ustar", kind: kind{name: "tar", read: readTar, apart: true}},
-		{off: 0, bytes: "%PDF-", kind: kind{name: "pdf", trailer: true}},
+		{off: 0, bytes: "%PDF-", kind: kind{name: "pdf", read: readPDF, apart: true}},
 	}, slices.Concat(officeMagics(), pictureKinds(), archiveMagics(), otherMagics())...)
 }
 
