@@ -33,7 +33,7 @@ func (b *pdfBuilder) stream(dict, data string) int {
 	return b.object(fmt.Sprintf("<< %s /Length %d >>\nstream\n%s\nendstream", dict, len(data), data))
 }
 
-func deflated(s string) string {
+func pdfDeflated(s string) string {
 	var z bytes.Buffer
 	w := zlib.NewWriter(&z)
 	w.Write([]byte(s))
@@ -43,7 +43,7 @@ func deflated(s string) string {
 
 // page adds a page of A4; more are entries of it, such as "/Annots [...]".
 func (b *pdfBuilder) page(content, more string) *pdfBuilder {
-	c := b.stream("/Filter /FlateDecode", deflated(content))
+	c := b.stream("/Filter /FlateDecode", pdfDeflated(content))
 	n := b.object(fmt.Sprintf("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources << /Font 3 0 R >> /Contents %d 0 R %s >>", c, more))
 	b.pages = append(b.pages, fmt.Sprint(n, " 0 R"))
 	return b
@@ -83,7 +83,7 @@ func (b *pdfBuilder) bytes() []byte {
 func (b *pdfBuilder) packed(out *bytes.Buffer, offsets []int, index, objects string, inside map[int]int) []byte {
 	n := len(b.objects) + 1
 	offsets[n] = out.Len()
-	z := deflated(index + objects)
+	z := pdfDeflated(index + objects)
 	fmt.Fprintf(out, "%d 0 obj\n<< /Type /ObjStm /N %d /First %d /Filter /FlateDecode /Length %d >>\nstream\n%s\nendstream\nendobj\n", n, len(inside), len(index), len(z), z)
 	at := out.Len()
 	var table bytes.Buffer
@@ -101,18 +101,18 @@ func (b *pdfBuilder) packed(out *bytes.Buffer, offsets []int, index, objects str
 	return out.Bytes()
 }
 
-// written is text in a font and size at a place.
-func written(font string, size, x, y float64, text string) string {
+// pdfWords is text in a font and size at a place.
+func pdfWords(font string, size, x, y float64, text string) string {
 	return fmt.Sprintf("BT /%s %g Tf 1 0 0 1 %g %g Tm (%s) Tj ET\n", font, size, x, y, text)
 }
 
-// letter is a page of a letter, with more before it.
-func letter(more string) string {
+// pdfLetter is a page of a letter, with more before it.
+func pdfLetter(more string) string {
 	var b strings.Builder
 	b.WriteString(more)
-	b.WriteString(written("F2", 12, 200, 740, "JABATAN UKUR PESISIR"))
+	b.WriteString(pdfWords("F2", 12, 200, 740, "JABATAN UKUR PESISIR"))
 	for i := range 12 {
-		b.WriteString(written("F1", 11, 72, 640-float64(i)*16, fmt.Sprintf("%d. Perkara ini telah dibincangkan dalam mesyuarat yang lalu.", i+1)))
+		b.WriteString(pdfWords("F1", 11, 72, 640-float64(i)*16, fmt.Sprintf("%d. Perkara ini telah dibincangkan dalam mesyuarat yang lalu.", i+1)))
 	}
 	return b.String()
 }
@@ -120,10 +120,10 @@ func letter(more string) string {
 // annotation is a page with something stuck on it.
 func (b *pdfBuilder) annotated(annot string) *pdfBuilder {
 	n := b.object(annot)
-	return b.page(letter(""), fmt.Sprintf("/Annots [%d 0 R]", n))
+	return b.page(pdfLetter(""), fmt.Sprintf("/Annots [%d 0 R]", n))
 }
 
-func look(text string) string {
+func pdfForm(text string) string {
 	return fmt.Sprintf("<< /Type /XObject /Subtype /Form /BBox [0 0 200 40] /Resources << /Font 3 0 R >> /Length %d >>\nstream\n%s\nendstream", len(text), text)
 }
 
@@ -134,29 +134,29 @@ func TestPDF(t *testing.T) {
 			var x, y float64
 			var r string
 			fmt.Sscan(s, &x, &y, &r)
-			b.WriteString(written("F1", 12, x, y, r))
+			b.WriteString(pdfWords("F1", 12, x, y, r))
 		}
 		return b.String()
 	}
 	withLook := func(annot, text string) []byte {
 		b := newPDF()
-		n := b.object(look(text))
+		n := b.object(pdfForm(text))
 		return b.annotated(fmt.Sprintf(annot, n)).bytes()
 	}
 	field := func(dict string) []byte {
 		b := newPDF()
 		if strings.Contains(dict, "%d") {
-			n := b.object(look(""))
+			n := b.object(pdfForm(""))
 			dict = fmt.Sprintf(dict, n, n)
 		}
 		n := b.object(dict)
 		b.catalog = fmt.Sprintf("/AcroForm << /Fields [%d 0 R] /DR << /Font 3 0 R >> >>", n)
-		return b.page(letter(written("F1", 12, 100, 700, "SULIT")), fmt.Sprintf("/Annots [%d 0 R]", n)).bytes()
+		return b.page(pdfLetter(pdfWords("F1", 12, 100, 700, "SULIT")), fmt.Sprintf("/Annots [%d 0 R]", n)).bytes()
 	}
 	carrying := func(make func(b *pdfBuilder) string) []byte {
 		b := newPDF()
 		b.catalog = make(b)
-		return b.page(letter(""), "").bytes()
+		return b.page(pdfLetter(""), "").bytes()
 	}
 	info := newPDF()
 	info.trailer = "/Info << /Title (Minit) /MSIP_Label_1_Name <feff0053> /Klasifikasi (SU\\114IT) >>"
@@ -164,31 +164,31 @@ func TestPDF(t *testing.T) {
 	packed.pack = true
 	n := packed.object("<< /Keywords (SULIT) >>")
 	packed.trailer = fmt.Sprintf("/Info %d 0 R", n)
-	packed.page(letter(written("F2", 14, 270, 810, "SULIT")), "")
-	twice := newPDF().page(letter(written("F1", 10, 72, 790, "TERHAD")), "").page(letter(written("F1", 10, 72, 790, "TERHAD")), "")
-	plain := newPDF().page(letter(""), "").bytes()
-	marked := newPDF().page(letter(written("F2", 14, 270, 810, "SULIT")), "").bytes()
+	packed.page(pdfLetter(pdfWords("F2", 14, 270, 810, "SULIT")), "")
+	twice := newPDF().page(pdfLetter(pdfWords("F1", 10, 72, 790, "TERHAD")), "").page(pdfLetter(pdfWords("F1", 10, 72, 790, "TERHAD")), "")
+	plain := newPDF().page(pdfLetter(""), "").bytes()
+	marked := newPDF().page(pdfLetter(pdfWords("F2", 14, 270, 810, "SULIT")), "").bytes()
 	for name, c := range map[string]struct {
 		content []byte
 		want    string // place|text
 	}{
 		"header":       {marked, "page-header|SULIT"},
-		"footer":       {newPDF().page(letter(written("F2", 14, 270, 30, "SULIT")), "").bytes(), "page-footer|SULIT"},
+		"footer":       {newPDF().page(pdfLetter(pdfWords("F2", 14, 270, 30, "SULIT")), "").bytes(), "page-footer|SULIT"},
 		"on two pages": {twice.bytes(), "page-header|TERHAD"},
-		"kerning":      {newPDF().page(letter("BT /F1 12 Tf 72 700 Td [(R) 20 (AH) -30 (S) 10 (IA)] TJ ET\n"), "").bytes(), "paragraph|RAHSIA"},
-		"one by one":   {newPDF().page(letter(letters("72 700 R", "81 700 A", "98 700 S", "89 700 H", "106 700 I", "110 700 A")), "").bytes(), "paragraph|RAHSIA"},
-		"spaced out":   {newPDF().page(letter("BT /F1 12 Tf 9 Tc 72 700 Td (RAHSIA) Tj ET\n"), "").bytes(), "paragraph|RAHSIA"},
-		"tower":        {newPDF().page(letter(letters("30 640 R", "30 624 A", "30 608 H", "30 592 S", "30 576 I", "30 560 A")), "").bytes(), "stamp|RAHSIA"},
-		"slanting":     {newPDF().page(letter("BT /F2 72 Tf 0.7 0.7 -0.7 0.7 150 250 Tm (RAH) Tj (SIA) Tj ET\n"), "").bytes(), "watermark|RAHSIA"},
-		"pale":         {newPDF().page(letter("0.9 g "+written("F2", 72, 120, 300, "SULIT")+"0 g "), "").bytes(), "watermark|SULIT"},
-		"up the side":  {newPDF().page(letter("BT /F2 14 Tf 0 1 -1 0 30 300 Tm (SULIT) Tj ET\n"), "").bytes(), "stamp|SULIT"},
+		"kerning":      {newPDF().page(pdfLetter("BT /F1 12 Tf 72 700 Td [(R) 20 (AH) -30 (S) 10 (IA)] TJ ET\n"), "").bytes(), "paragraph|RAHSIA"},
+		"one by one":   {newPDF().page(pdfLetter(letters("72 700 R", "81 700 A", "98 700 S", "89 700 H", "106 700 I", "110 700 A")), "").bytes(), "paragraph|RAHSIA"},
+		"spaced out":   {newPDF().page(pdfLetter("BT /F1 12 Tf 9 Tc 72 700 Td (RAHSIA) Tj ET\n"), "").bytes(), "paragraph|RAHSIA"},
+		"tower":        {newPDF().page(pdfLetter(letters("30 640 R", "30 624 A", "30 608 H", "30 592 S", "30 576 I", "30 560 A")), "").bytes(), "stamp|RAHSIA"},
+		"slanting":     {newPDF().page(pdfLetter("BT /F2 72 Tf 0.7 0.7 -0.7 0.7 150 250 Tm (RAH) Tj (SIA) Tj ET\n"), "").bytes(), "watermark|RAHSIA"},
+		"pale":         {newPDF().page(pdfLetter("0.9 g "+pdfWords("F2", 72, 120, 300, "SULIT")+"0 g "), "").bytes(), "watermark|SULIT"},
+		"up the side":  {newPDF().page(pdfLetter("BT /F2 14 Tf 0 1 -1 0 30 300 Tm (SULIT) Tj ET\n"), "").bytes(), "stamp|SULIT"},
 		"turned page":  {newPDF().page("BT /F2 14 Tf 0 1 -1 0 30 300 Tm (SULIT) Tj 0 -99 Td (Perkara ini telah dibincangkan) Tj ET\n", "/Rotate 90").bytes(), "page-header|SULIT"},
-		"invisible":    {newPDF().page(letter("BT /F1 12 Tf 3 Tr 72 700 Td (SULIT) Tj ET 0 Tr\n"), "").bytes(), "paragraph|SULIT"},
-		"white, under": {newPDF().page(letter("1 g "+written("F1", 12, 72, 700, "SULIT")+"0 g "+written("F1", 12, 72, 700, "Perkara")), "").bytes(), "paragraph|SULIT"},
-		"off the page": {newPDF().page(letter(written("F1", 12, 900, 700, "SULIT")), "").bytes(), "paragraph|SULIT"},
-		"label":        {newPDF().page(letter(written("F1", 12, 72, 700, "Klasifikasi")+written("F1", 12, 200, 700, ": SULIT")), "").bytes(), "paragraph|Klasifikasi : SULIT"},
-		"beside":       {newPDF().page(letter(written("F1", 12, 72, 700, "SULIT")+written("F1", 12, 400, 700, "Salinan 1")), "").bytes(), "paragraph|SULIT"},
-		"table": {newPDF().page(letter(written("F1", 12, 72, 700, "Satu")+written("F1", 12, 200, 700, "Dua")+written("F1", 12, 72, 686, "Tiga")+written("F1", 12, 200, 686, "SULIT")), "").bytes(),
+		"invisible":    {newPDF().page(pdfLetter("BT /F1 12 Tf 3 Tr 72 700 Td (SULIT) Tj ET 0 Tr\n"), "").bytes(), "paragraph|SULIT"},
+		"white, under": {newPDF().page(pdfLetter("1 g "+pdfWords("F1", 12, 72, 700, "SULIT")+"0 g "+pdfWords("F1", 12, 72, 700, "Perkara")), "").bytes(), "paragraph|SULIT"},
+		"off the page": {newPDF().page(pdfLetter(pdfWords("F1", 12, 900, 700, "SULIT")), "").bytes(), "paragraph|SULIT"},
+		"label":        {newPDF().page(pdfLetter(pdfWords("F1", 12, 72, 700, "Klasifikasi")+pdfWords("F1", 12, 200, 700, ": SULIT")), "").bytes(), "paragraph|Klasifikasi : SULIT"},
+		"beside":       {newPDF().page(pdfLetter(pdfWords("F1", 12, 72, 700, "SULIT")+pdfWords("F1", 12, 400, 700, "Salinan 1")), "").bytes(), "paragraph|SULIT"},
+		"table": {newPDF().page(pdfLetter(pdfWords("F1", 12, 72, 700, "Satu")+pdfWords("F1", 12, 200, 700, "Dua")+pdfWords("F1", 12, 72, 686, "Tiga")+pdfWords("F1", 12, 200, 686, "SULIT")), "").bytes(),
 			"cell|SULIT"},
 		"stamp":           {newPDF().annotated("<< /Type /Annot /Subtype /Stamp /Rect [100 700 300 740] /Contents (SULIT) >>").bytes(), "stamp|SULIT"},
 		"look of a stamp": {withLook("<< /Type /Annot /Subtype /Stamp /Rect [100 700 300 740] /AP << /N %d 0 R >> >>", "BT /F2 20 Tf 10 10 Td (SUL) Tj (IT) Tj ET"), "stamp|SULIT"},
@@ -201,7 +201,7 @@ func TestPDF(t *testing.T) {
 			"paragraph|[x] SULIT"},
 		"not ticked": {field("<< /Type /Annot /Subtype /Widget /Rect [80 698 92 710] /FT /Btn /T (a) /V /Off /AS /Off /AP << /N << /Yes %d 0 R /Off %d 0 R >> >> >>"),
 			"paragraph|[ ] SULIT"},
-		"info":             {info.page(letter(""), "").bytes(), "metadata|Klasifikasi: SULIT"},
+		"info":             {info.page(pdfLetter(""), "").bytes(), "metadata|Klasifikasi: SULIT"},
 		"packed":           {packed.bytes(), "page-header|SULIT"},
 		"packed info":      {packed.bytes(), "metadata|Keywords: SULIT"},
 		"packed, no table": {bytes.Replace(packed.bytes(), []byte("startxref"), []byte("startxxxx"), 1), "page-header|SULIT"},
@@ -220,7 +220,7 @@ func TestPDF(t *testing.T) {
 		}), "list-item|SULIT"},
 		"page's name": {carrying(func(b *pdfBuilder) string { return "/PageLabels << /Nums [0 << /S /D /P (SULIT-) >>] >>" }), "metadata|page: SULIT-1"},
 		"file": {carrying(func(b *pdfBuilder) string {
-			n := b.stream("/Type /EmbeddedFile /Filter /FlateDecode", deflated("satu\nSULIT\n"))
+			n := b.stream("/Type /EmbeddedFile /Filter /FlateDecode", pdfDeflated("satu\nSULIT\n"))
 			return fmt.Sprintf("/Names << /EmbeddedFiles << /Names [(a) << /Type /Filespec /F (minit.txt) /EF << /F %d 0 R >> >>] >> >>", n)
 		}), "paragraph|SULIT"},
 		"file on a page": {func() []byte {
@@ -261,7 +261,7 @@ func TestPDF(t *testing.T) {
 }
 
 func TestPDFGaps(t *testing.T) {
-	marked := newPDF().page(letter(""), "").bytes()
+	marked := newPDF().page(pdfLetter(""), "").bytes()
 	for name, c := range map[string]struct {
 		content []byte
 		reason  Reason
@@ -273,10 +273,10 @@ func TestPDFGaps(t *testing.T) {
 		"no end":       {marked[:bytes.Index(marked, []byte("xref"))], Damaged},
 		"bomb": {func() []byte {
 			b := newPDF()
-			z := deflated(deflated(strings.Repeat("\x00", 64<<20)))
+			z := pdfDeflated(pdfDeflated(strings.Repeat("\x00", 64<<20)))
 			n := b.stream("/Type /EmbeddedFile /Filter [/FlateDecode /FlateDecode]", z)
 			b.catalog = fmt.Sprintf("/Names << /EmbeddedFiles << /Names [(a) << /Type /Filespec /F (a.txt) /EF << /F %d 0 R >> >>] >> >>", n)
-			return b.page(letter(""), "").bytes()
+			return b.page(pdfLetter(""), "").bytes()
 		}(), TooMuch},
 	} {
 		r, err := Read(context.Background(), Document{Name: "a.pdf", Data: c.content}, Budget{Expanded: 32 << 20})
@@ -302,7 +302,7 @@ func TestPDFActions(t *testing.T) {
 	} {
 		b := newPDF()
 		b.catalog = c.catalog
-		r := read(t, "a.pdf", b.page(letter(""), "").bytes())
+		r := read(t, "a.pdf", b.page(pdfLetter(""), "").bytes())
 		if r.Files[0].Macros != c.macros {
 			t.Errorf("%s: %+v", name, r.Files[0])
 		}
