@@ -229,10 +229,11 @@ func TestSkippingChangesNothing(t *testing.T) {
 	}
 }
 
-func TestUnreadIsNamed(t *testing.T) {
+// What cannot be read is refused, and the kind of file is named.
+func TestUnreadableIsRefused(t *testing.T) {
 	m := way(mailOf("Subject: x\nContent-Type: application/pdf; name=a.pdf\n\n%PDF-1.7 x\n"), In)
 	v, err := New(Options{Recorder: &recorder{}}).Judge(context.Background(), m)
-	if err != nil || v.Action != Accept || len(v.Unread) != 1 || !strings.Contains(v.Unread[0], "pdf") {
+	if err != nil || v.Action != Reject || len(v.Evidence) != 1 || v.Evidence[0].Where != "pdf" {
 		t.Errorf("%+v, %v", v, err)
 	}
 }
