@@ -181,7 +181,7 @@ func (j *judgement) table() {
 	v := j.v
 	if v.Class != Terbuka && v.Class < Uninspectable && v.found.English && !j.from.gov {
 		// Banks and lawyers head their letters so: no official mark (section 6).
-		v.Class = Terbuka
+		v.Class = classOf(v.found.Native)
 	}
 	v.Actions, v.causes = make([]Action, len(j.dirs)), make([]cause, len(j.dirs))
 	for i := range j.dirs {
@@ -194,7 +194,7 @@ func (j *judgement) table() {
 func (j *judgement) readable() Class {
 	c := classOf(j.v.found.Class)
 	if c > Terbuka && c < Uninspectable && j.v.found.English && !j.from.gov {
-		return Terbuka
+		return classOf(j.v.found.Native)
 	}
 	if j.v.standing.released != "" {
 		return Terbuka

@@ -18,7 +18,7 @@ var (
 // field is E5: "Klasifikasi : RAHSIA", alone on a line or beside other fields, or as a key of
 // JSON, XML or YAML.
 func (p *part) field(i int, u *unit) bool {
-	if !strings.ContainsAny(u.upper, ":=|>-") && !strings.ContainsAny(u.Text, "\t;,") && !strings.Contains(u.Text, "  ") {
+	if !strings.ContainsAny(u.upper, ":=|>-→⇒") && !strings.ContainsAny(u.Text, "\t;,") && !strings.Contains(u.Text, "  ") {
 		return false
 	}
 	m, text := p.fieldIn(u.upper, u.caps)
@@ -73,7 +73,7 @@ func (p *part) field(i int, u *unit) bool {
 // fieldIn matches a field; keys written as one word are taken apart first. text is what was
 // matched.
 func (p *part) fieldIn(upper, caps string) (m []string, text string) {
-	if !strings.ContainsAny(upper, ":=|>-") || !classWord.MatchString(upper) {
+	if !strings.ContainsAny(upper, ":=|>-→⇒") || !classWord.MatchString(upper) {
 		return nil, ""
 	}
 	if m := fieldUnit.FindStringSubmatch(upper); m != nil {

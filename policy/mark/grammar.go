@@ -56,7 +56,7 @@ var (
 	markUnit = regexp.MustCompile(`^` + deco + before + nouns + class + behind + deco + `$`)
 
 	// fieldUnit: strong label, weak label, class.
-	fieldSep  = `["'*)\]\s]*[:=|>\-–—]+\s*`
+	fieldSep  = `["'*)\]\s]*[:=|>\-–—→⇒]+\s*`
 	fieldUnit = regexp.MustCompile(`^` + deco + `(?:(?:` + anyLabel + `[/(\s]+)?(` + label + `)\)?|(` + weak + `))` + fieldSep +
 		deco + `(?:` + before + nouns + class + behind + `)` + deco + `[,;]?$`)
 	gapUnit   = regexp.MustCompile(`^` + deco + `(` + label + `)\s+` + class + deco + `$`)
@@ -66,7 +66,7 @@ var (
 	things   = anyOf("statements", "things")
 	saysUnit = regexp.MustCompile(`\b` + things + `(?: [A-Z]+)? INI (?:(` + anyOf("statements", "copulas") + `) )?(?:(` + anyOf("statements", "verbs") + `) )?(?:` +
 		anyOf("statements", "as") + ` )*["'(\[*]*` + class + `\b["')\]*]*(.*)$`)
-	saysLabel   = regexp.MustCompile(`\b` + label + ` (?:BAGI |UNTUK )?` + things + ` INI (ADALAH|IALAH|MERUPAKAN|:) ?()["'(\[*]*` + class + `\b["')\]*]*(.*)$`)
+	saysLabel   = regexp.MustCompile(`\b` + label + ` (?:BAGI |UNTUK )?` + things + ` INI ?(ADALAH|IALAH|MERUPAKAN|:) ?()["'(\[*]*` + class + `\b["')\]*]*(.*)$`)
 	saysEnglish = regexp.MustCompile(`\bTH(?:IS|E INFORMATION (?:CONTAINED )?IN THIS) ` + anyOf("statements", "english things") +
 		` (IS |HAS BEEN |WAS |SHALL BE |MUST BE )(` + anyOf("statements", "english verbs") + ` )?(?:AS )?["'(\[*]*` + class + `\b["')\]*]*(.*)$`)
 
@@ -95,6 +95,7 @@ var (
 	sentence   = regexp.MustCompile(`^\W*` + anyOf("mentions", "sentence") + `\b`)
 	act        = regexp.MustCompile(`^\W*` + anyOf("mentions", "act") + `\b`)
 	titleGoes  = regexp.MustCompile(`^\W*` + anyOf("mentions", "next line") + `\b`)
+	offer      = regexp.MustCompile(`^\W*` + anyOf("mentions", "offers") + `\b`)
 	newsletter = regexp.MustCompile(`^\W*` + anyOf("mentions", "newsletter") + `\b`)
 	office     = regexp.MustCompile(`^\W*` + anyOf("mentions", "office") + `\b`)
 	firm       = regexp.MustCompile(`\b` + anyOf("mentions", "firms") + `\b`)

@@ -78,7 +78,12 @@ func (p *part) written(u *unit, word string) letterCase {
 	if u.Style&extract.ShownCaps != 0 {
 		return capitals
 	}
-	return asWritten(u.caps, word)
+	written := asWritten(u.caps, word)
+	if written != capitals && u.Place != extract.OCRLine && len(u.Text) <= 6*candidate &&
+		!strings.Contains(strings.ToUpper(strings.Join(strings.Fields(u.Text), " ")), word) {
+		return capitals // it was disguised
+	}
+	return written
 }
 
 // mention says why a line that has a mark's form is none; "" when it is one.
@@ -92,6 +97,8 @@ func (p *part) mention(i int, u *unit, m []string) string {
 		return "N4: a sentence that goes on"
 	case titleGoes.MatchString(next) && len(next) <= 80 && !strings.Contains(next, ":"):
 		return "N4: a title that goes on in the next line"
+	case p.bullet(i, u):
+		return "one item of a list"
 	case c == Terhad && firm.MatchString(p.around(i-1)) && !strings.ContainsAny(p.around(i-1), ".,:;") && len(p.around(i-1)) < 80:
 		return "N4: the end of a firm's name"
 	case english[word] && disclaimer.MatchString(next):
@@ -100,6 +107,16 @@ func (p *part) mention(i int, u *unit, m []string) string {
 		return "N3: part of a title on a poster"
 	}
 	return ""
+}
+
+// bullet says whether a line begins with a dash or star, as its neighbours do, and does not
+// end with one.
+func (p *part) bullet(i int, u *unit) bool {
+	s := u.upper
+	if len(s) < 3 || !strings.ContainsRune("-*+", rune(s[0])) || s[1] != ' ' || s[len(s)-1] == s[0] {
+		return false
+	}
+	return strings.HasPrefix(p.around(i-1), s[:2]) || strings.HasPrefix(p.around(i+1), s[:2])
 }
 
 // poster says whether a line of a picture is the first of a title: few lines, the next as
@@ -300,6 +317,9 @@ func (p *part) both(i int, u *unit, c Class) bool {
 			apart = -apart
 		}
 		if (u.head && o.foot || o.head && u.foot) && apart > 1 && (u.Page == o.Page || u.Page == 0) {
+			if p.lines <= 2*ends && u.isMark()[inClass] != o.isMark()[inClass] {
+				continue // a few lines: it takes the same word twice
+			}
 			if out := outer[u.Page]; out == [2]Class{c, c} {
 				return true
 			}
@@ -373,7 +393,10 @@ func (p *part) example(i int, u *unit, f *Finding) {
 		f.Weight += weights["N6"]
 		f.Why += "; N6: in code"
 	}
-	for j := i - 1; j >= 0 && j >= i-2; j-- {
+	for j, other := i-1, 0; j >= 0 && j >= i-nearby && other < 2; j-- {
+		if p.units[j].isMark() == nil { // other marks may stand between
+			other++
+		}
 		if o := p.around(j); introduce.MatchString(o) && (strings.HasSuffix(o, ":") || strings.HasSuffix(o, "-") || p.units[j].Place == extract.Heading) {
 			f.Weight += weights["N6"]
 			f.Why += "; N6: introduced as an example"

@@ -64,7 +64,7 @@ func (p *part) says(i int, u *unit) {
 // ofItself is quick: whether text may speak of the document it stands in.
 func ofItself(s string) bool {
 	for at := 0; ; {
-		i := strings.Index(s[at:], " INI ")
+		i := strings.Index(s[at:], " INI")
 		if i < 0 {
 			break
 		}

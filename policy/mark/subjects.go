@@ -20,7 +20,7 @@ var (
 	nameClass        = strings.ReplaceAll(class, " ?", "[ _.+-]?")
 	nameStart        = regexp.MustCompile(`^[\s(\[{*_\-#=~+]*` + nameClass + `([)\]}*]*\s*[_\-–—.+~=,]+\s*|[)\]}]\s*|\s+)(\S.*)?$`)
 	nameEnd          = regexp.MustCompile(`[_+~]` + nameClass + `$`)
-	subjectLine      = regexp.MustCompile(`^\W*(?:SUBJECT|SUBJEK|PERKARA|TAJUK|HAL|TOPIK)\W*:\s*(.*)$`)
+	subjectLine      = regexp.MustCompile(`^\W*(?:SUBJECT|SUBJEK|PERKARA)\W*:\s*(.*)$`)
 	// about are words before a tag in the middle of a subject that make it a topic.
 	about = regexp.MustCompile(`\b(?:MAKSUD|TAG|TANDA|LABEL|CARA|PANDUAN|GUNA|PENGGUNAAN|MENGGUNAKAN|LETAK|MELETAKKAN|HOW|USING|MEANING|DISEKAT|BLOCKED|BERTANDA|MARKED)\b`)
 	// tagTail is what may stand in a tag behind the class.
@@ -57,7 +57,7 @@ func (p *part) title(u *unit, upper, caps string, declares bool) {
 			p.add(u, "E10", word, 0, "N4: a fixed phrase")
 		case newsletter.MatchString(goes) && written == capitals && c >= Rahsia:
 			p.add(u, "E10", word, weights["E10 doubt"], "the subject begins with the class, and goes on as a newsletter would")
-		case newsletter.MatchString(goes):
+		case newsletter.MatchString(goes), c == Terhad && offer.MatchString(goes):
 			p.add(u, "E10", word, 0, "N4: a newsletter")
 		case strings.Contains(sep, ")") && written == capitals:
 			p.add(u, "E2", word, weights["E2"], "the subject begins with the class in brackets")
@@ -185,7 +185,7 @@ func (p *part) fileName(u *unit) {
 		p.nameBegins(u, name, upper, m)
 		return
 	}
-	if m := nameEnd.FindStringSubmatch(upper); m != nil && words[classIn(m[1])] >= Sulit && !english[classIn(m[1])] && asWritten(name, m[1]) == capitals && name != upper && !several(upper) {
+	if m := nameEnd.FindStringSubmatch(upper); m != nil && words[classIn(m[1])] >= Sulit && !english[classIn(m[1])] && asWritten(name, m[1]) == capitals && name != upper && !several(spaced) {
 		p.add(u, "E2", classIn(m[1]), weights["E2 weak"], "the name ends with the class")
 		return
 	}

@@ -12,6 +12,7 @@ type Verdict struct {
 	Suspicion Class // the highest class with 40 to 79 points
 	Proven    bool  // by E1 to E3, or a mark at both ends: nobody declares it away
 	English   bool  // the class rests on English words alone
+	Native    Class // what is certain without them; None for nothing
 	Declared  bool  // the subject declares the message open
 	Findings  []Finding
 	Scores    map[Class]Score // by class, for those with any evidence
@@ -40,11 +41,14 @@ func Weigh(f Found) Verdict {
 	}
 	for c := RahsiaBesar; c > Terbuka; c-- {
 		s := v.Scores[c]
-		switch {
-		case s.Points >= Certain && v.Class == None:
+		if s.Points >= Certain && v.Class == None {
 			v.Class = c
 			v.English = s.native < Certain
-		case s.Points >= Suspect && s.Points < Certain && v.Suspicion == None && v.Class < c:
+		}
+		if s.native >= Certain && v.Native == None {
+			v.Native = c
+		}
+		if s.Points >= Suspect && s.Points < Certain && v.Suspicion == None && v.Class < c {
 			v.Suspicion = c
 		}
 	}
