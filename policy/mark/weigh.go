@@ -31,8 +31,11 @@ type Score struct {
 // Weigh says what all evidence of a message together shows.
 func Weigh(f Found) Verdict {
 	v := Verdict{Findings: f.Findings, Declared: f.Declared}
-	for i := range v.Findings {
-		anew(&v.Findings[i], f.Redone)
+	if len(f.Redone) > 0 {
+		v.Findings = slices.Clone(v.Findings) // f may be kept, and given out again
+		for i := range v.Findings {
+			anew(&v.Findings[i], f.Redone)
+		}
 	}
 	v.Scores = scores(v.Findings)
 	for i := range v.Findings {
