@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -33,7 +32,8 @@ Exit code 1 when a file would not be delivered.`,
 				return usagef("--direction: one of %v, not %q", policy.Directions, direction)
 			}
 			log := newLog(c.ErrOrStderr(), config.Log{Level: "error"})
-			o := inspect.Options{Workers: runtime.GOMAXPROCS(0), Log: log, Marks: &mark.Settings{Version: "explain", Quotes: true}}
+			o := inspectOptions("", log)
+			o.Marks = &mark.Settings{Version: "explain", Quotes: true}
 			if !noOCR {
 				o.Recognise = recogniser(log)
 			}

@@ -8,7 +8,6 @@ import (
 	"net/mail"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -41,7 +40,7 @@ func (t *target) localEngine(c *cobra.Command, noOCR bool) (*localEngine, error)
 		}
 	}
 	log := newLog(c.ErrOrStderr(), config.Log{Level: "error"})
-	with := inspect.Options{Workers: runtime.GOMAXPROCS(0), Log: log}
+	with := inspectOptions("", log)
 	if !noOCR {
 		with.Recognise = recogniser(log)
 	}

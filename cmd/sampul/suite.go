@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -103,7 +102,13 @@ func openSuite(ctx context.Context, cfg *config.Config, log *slog.Logger, with .
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", cfg.DataDir, err)
 	}
-	s.look = inspect.New(inspect.Options{Workers: runtime.GOMAXPROCS(0), Recognise: recogniser(log), Log: log})
+	code := cfg.DataDir
+	if s.isDemo { // its data are gone soon
+		code = ""
+	}
+	look := inspectOptions(code, log)
+	look.Recognise = recogniser(log)
+	s.look = inspect.New(look)
 	s.judge = &judge{Engine: policy.New(policy.Options{
 		Inspector:  s.look,
 		Recorder:   s.store,

@@ -15,9 +15,10 @@ const watchMemory = 10 * time.Millisecond
 // memory watches how much of it a worker holds, and ends the worker past a limit: what
 // makes a document that large is nothing that a person wrote.
 type memory struct {
-	most  int64
+	most  int64    // octets beside those that the worker held before it read anything
 	statm *os.File // opened before the jail closes
 	err   error
+	base  int64
 
 	mu    sync.Mutex
 	timer *time.Timer
@@ -26,10 +27,12 @@ type memory struct {
 
 func openMemory(most int64) (*memory, error) {
 	m := &memory{most: most}
-	debug.SetMemoryLimit(most * 3 / 4) // collects garbage rather than grow past that
 	if m.statm, m.err = os.Open("/proc/self/statm"); m.err != nil {
 		m.err = fmt.Errorf("memory is not watched: %w", m.err)
 	}
+	debug.FreeOSMemory()
+	m.base = m.now()
+	debug.SetMemoryLimit(m.base + most*3/4) // collects garbage rather than grow past that
 	return m, m.err
 }
 
@@ -52,6 +55,9 @@ func (m *memory) now() int64 {
 	return (resident - shared) * int64(os.Getpagesize())
 }
 
+// grown is the octets that came with documents.
+func (m *memory) grown() int64 { return m.now() - m.base }
+
 // watch looks at the memory until rest.
 func (m *memory) watch() {
 	m.mu.Lock()
@@ -71,9 +77,9 @@ func (m *memory) look() {
 	if !busy {
 		return
 	}
-	if m.now() > m.most {
+	if m.grown() > m.most {
 		debug.FreeOSMemory() // garbage is not held against it
-		if m.now() > m.most {
+		if m.grown() > m.most {
 			os.Exit(exitMemory)
 		}
 	}
@@ -86,7 +92,7 @@ func (m *memory) rest() {
 	m.busy = false
 	m.timer.Stop()
 	m.mu.Unlock()
-	if m.now() > m.most/3 {
+	if m.grown() > m.most/4 {
 		debug.FreeOSMemory()
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"image"
 	"log/slog"
+	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -40,13 +42,18 @@ type pool struct {
 	busy   map[*process]bool
 	closed bool
 	lost   uint64
-	open   sync.Once // what the jail leaves open is said once
+	temp   string // directory of compiled code, for want of another
+
+	first    *semaphore.Weighted // who starts the first worker
+	compiled atomic.Bool         // one was started
+	noCache  atomic.Bool         // the directory of compiled code is of no use
+	open     sync.Once           // what the jail leaves open is said once
 }
 
 func newPool(o *Options) *pool {
 	n := int64(o.Workers)
 	return &pool{command: o.Command, start: start{Memory: o.Memory, Cache: o.CacheDir}, n: o.Workers,
-		recognise: o.Recognise, log: o.Log, busy: map[*process]bool{},
+		recognise: o.Recognise, log: o.Log, busy: map[*process]bool{}, first: semaphore.NewWeighted(1),
 		cores: semaphore.NewWeighted(n), all: semaphore.NewWeighted(perWorker * n), pictures: semaphore.NewWeighted((perWorker - 1) * n)}
 }
 
@@ -158,17 +165,12 @@ func (p *pool) get(ctx context.Context, fresh bool) (*process, error) {
 		return w, nil
 	}
 	p.mu.Unlock()
-	w, open, err := startProcess(ctx, p.command, p.start)
+	w, err := p.startOne(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		return nil, fmt.Errorf("a worker cannot be started: %w", err)
-	}
-	if open != "" {
-		p.open.Do(func() {
-			p.log.Warn("documents are read with less of a jail than this system should give", "missing", open)
-		})
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -179,6 +181,59 @@ func (p *pool) get(ctx context.Context, fresh bool) (*process, error) {
 	}
 	p.busy[w] = true
 	return w, nil
+}
+
+// startOne starts a worker. The first one compiles what the others then find, so that they
+// wait for it.
+func (p *pool) startOne(ctx context.Context) (w *process, err error) {
+	if !p.compiled.Load() {
+		if err := p.first.Acquire(ctx, 1); err != nil {
+			return nil, err
+		}
+		defer p.first.Release(1)
+	}
+	st := p.start
+	if st.Cache == "" || p.noCache.Load() {
+		if st.Cache, err = p.ownCache(); err != nil {
+			return nil, err
+		}
+	}
+	w, h, err := startProcess(ctx, p.command, st)
+	if errors.Is(err, errUnready) && st.Cache == p.start.Cache {
+		p.noCache.Store(true)
+		p.log.Warn("compiled code is not kept from one start to the next", "dir", st.Cache, "err", err)
+		if st.Cache, err = p.ownCache(); err != nil {
+			return nil, err
+		}
+		w, h, err = startProcess(ctx, p.command, st)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.compiled.Store(true)
+	if h.Open != "" {
+		p.open.Do(func() {
+			p.log.Warn("documents are read with less of a jail than this system should give", "missing", h.Open)
+		})
+	}
+	return w, nil
+}
+
+// ownCache is a directory of compiled code that goes with this pool.
+func (p *pool) ownCache() (string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return "", errClosed
+	}
+	if p.temp == "" {
+		dir, err := os.MkdirTemp("", "sampul-compiled-")
+		if err != nil {
+			return "", err
+		}
+		p.temp = dir
+	}
+	return p.temp, nil
 }
 
 // put takes a worker back. One that has read much, or grew, makes room for a new one.
@@ -225,5 +280,8 @@ func (p *pool) close() {
 	for _, w := range idle {
 		w.kill()
 		w.wait()
+	}
+	if p.temp != "" {
+		os.RemoveAll(p.temp)
 	}
 }

@@ -21,17 +21,18 @@ import (
 // How the end of a worker is told. What it wrote before is never shown: the message of a
 // panic may hold what it read.
 var (
-	errLost   = errors.New("the worker ended")
-	errWork   = errors.New("past the limit of CPU time")
-	errMemory = errors.New("past the limit of memory")
-	errBusy   = errors.New("too many documents wait for their pictures to be read")
+	errLost    = errors.New("the worker ended")
+	errWork    = errors.New("past the limit of CPU time")
+	errMemory  = errors.New("past the limit of memory")
+	errUnready = errors.New("it is not ready")
+	errBusy    = errors.New("too many documents wait for their pictures to be read")
 )
 
 const (
 	exitMemory = 79                     // of a worker that grew too large
 	grace      = 2 * time.Second        // a reader is to see itself that it has worked too much
 	watch      = 100 * time.Millisecond // between looks at what a worker has used
-	helloTime  = time.Minute
+	helloTime  = 3 * time.Minute        // on a busy machine compiling takes its time
 )
 
 // A process is a worker, as the suite sees it: it reads one document at a time.
@@ -51,14 +52,14 @@ type process struct {
 }
 
 // startProcess starts a worker and waits until it is ready.
-func startProcess(ctx context.Context, command []string, s start) (p *process, open string, err error) {
+func startProcess(ctx context.Context, command []string, s start) (p *process, h hello, err error) {
 	toWorker, in, err := os.Pipe()
 	if err != nil {
-		return nil, "", err
+		return nil, h, err
 	}
 	out, fromWorker, err := os.Pipe()
 	if err != nil {
-		return nil, "", errors.Join(err, toWorker.Close(), in.Close())
+		return nil, h, errors.Join(err, toWorker.Close(), in.Close())
 	}
 	p = &process{in: in, out: bufio.NewReaderSize(out, 64<<10), outFile: out}
 	p.cmd = exec.Command(command[0], command[1:]...)
@@ -73,18 +74,23 @@ func startProcess(ctx context.Context, command []string, s start) (p *process, o
 	if err != nil {
 		in.Close()
 		out.Close()
-		return nil, "", err
+		return nil, h, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, helloTime)
 	defer cancel()
 	stop := context.AfterFunc(ctx, p.kill)
 	defer stop()
-	h, err := p.greet(s)
+	h, err = p.greet(s)
 	if err != nil {
 		p.kill()
-		return nil, "", errors.Join(ctx.Err(), fmt.Errorf("it did not get ready: %v", p.wait()))
+		return nil, h, errors.Join(ctx.Err(), fmt.Errorf("it did not get ready: %v", p.wait()))
 	}
-	return p, h.Open, nil
+	if h.Unready != "" {
+		p.kill()
+		p.wait()
+		return nil, h, fmt.Errorf("%w: %s", errUnready, h.Unready)
+	}
+	return p, h, nil
 }
 
 func (p *process) greet(s start) (h hello, err error) {

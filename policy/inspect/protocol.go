@@ -40,12 +40,13 @@ const (
 type start struct {
 	Version int
 	Memory  int64
-	Cache   string // directory of compiled code, "" for none
+	Cache   string // directory of compiled code
 }
 
 type hello struct {
 	Version int
 	Open    string // what of the jail could not be closed, "" for nothing
+	Unready string // why it cannot start, "" for nothing: the directory of compiled code may be of no use
 }
 
 type request struct {

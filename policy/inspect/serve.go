@@ -15,7 +15,13 @@ import (
 
 // Serve is the life of a worker: it closes its jail, then reads documents that come on in,
 // and says on out what marks it found. It ends with in.
-func Serve(in io.Reader, out io.Writer) error { return serve(in, out, extract.Read) }
+func Serve(in io.Reader, out io.Writer) error { return serve(in, out, extract.Read, warmPDF) }
+
+// warmPDF starts what PDF is read by, from code that was compiled before; without a directory
+// that takes seconds. Afterwards it needs no files.
+func warmPDF(cache string) error {
+	return extract.WarmPDF(extract.PDFOptions{Cache: cache, Unchecked: true})
+}
 
 // maxStack ends a recursion before it takes the memory of a document.
 const maxStack = 64 << 20
@@ -34,7 +40,7 @@ type server struct {
 	failed   bool // what it asked for could not be done
 }
 
-func serve(in io.Reader, out io.Writer, read reader) error {
+func serve(in io.Reader, out io.Writer, read reader, warm func(cache string) error) error {
 	debug.SetMaxStack(maxStack)
 	r := bufio.NewReaderSize(in, 64<<10)
 	f, err := readFrame(r, 0)
@@ -46,6 +52,9 @@ func serve(in io.Reader, out io.Writer, read reader) error {
 		return errGarbage
 	}
 	s := &server{out: out, read: read}
+	if err := warm(st.Cache); err != nil {
+		return writeFrame(out, frameHello, hello{Version: version, Unready: err.Error()})
+	}
 	open := ""
 	if s.memory, err = openMemory(st.Memory); err != nil {
 		open = err.Error()
@@ -102,7 +111,7 @@ func (s *server) answer(f frame) error {
 	}
 	rep := report(res, s.settings)
 	rep.settle(r.Document.Path)
-	return writeFrame(s.out, frameAnswer, answer{Report: *rep, Memory: s.memory.now()})
+	return writeFrame(s.out, frameAnswer, answer{Report: *rep, Memory: s.memory.grown()})
 }
 
 // recognise has the suite read pictures: a worker starts no programs.

@@ -31,10 +31,13 @@ func TestMain(m *testing.M) {
 				fmt.Fprintln(os.Stderr, Become(os.Args[3:]))
 				os.Exit(99)
 			}
+			serve(os.Stdin, os.Stdout, extract.Read, warmNothing)
+			os.Exit(0)
+		case "whole worker":
 			Serve(os.Stdin, os.Stdout)
 			os.Exit(0)
 		case "obedient":
-			serve(os.Stdin, os.Stdout, obey)
+			serve(os.Stdin, os.Stdout, obey, warmNothing)
 			os.Exit(0)
 		case "garbage":
 			os.Stdout.Write(bytes.Repeat([]byte(canary), 100))
@@ -47,6 +50,14 @@ func TestMain(m *testing.M) {
 		}
 	}
 	os.Exit(m.Run())
+}
+
+// warmNothing spares tests the seconds that compiling takes.
+func warmNothing(cache string) error {
+	if cache == "/nonexistent" {
+		return os.ErrNotExist
+	}
+	return nil
 }
 
 // canary stands in documents, and nowhere else.
@@ -463,5 +474,48 @@ func TestPictures(t *testing.T) {
 	fail = true
 	if rep, err := r.read(context.Background(), order("pictures")); err == nil || !strings.Contains(err.Error(), "tesseract") {
 		t.Errorf("%+v, %v", rep, err)
+	}
+}
+
+// A directory that is of no use makes workers slow, and is no reason not to start them.
+func TestCompiledCodeIsOfNoUse(t *testing.T) {
+	r := newRig(t, Options{CacheDir: "/nonexistent"})
+	for range 3 {
+		if rep, err := r.read(context.Background(), order("read")); err != nil || len(rep.Gaps) > 0 {
+			t.Errorf("%+v, %v", rep, err)
+		}
+		for _, w := range r.pool.idle {
+			w.done = manyDocuments // it makes room for a new one
+		}
+	}
+	if n := strings.Count(r.log.String(), "/nonexistent"); n != 1 {
+		t.Errorf("logged %d times: %s", n, r.log)
+	}
+}
+
+// A whole worker keeps compiled code where it is told to, and reads PDF in its jail, which
+// then has no files.
+func TestPDF(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiling takes seconds")
+	}
+	dir := t.TempDir()
+	pdf, err := os.ReadFile("testdata/rahsia.pdf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		r := newRig(t, Options{Command: []string{os.Args[0], "whole worker"}, CacheDir: dir})
+		rep, err := r.read(context.Background(), extract.Document{Path: "attachment 1", Depth: 1, Kind: "pdf", Data: pdf})
+		if err != nil || mark.Weigh(rep.Found).Class != mark.Rahsia {
+			t.Errorf("%+v, %v", rep, err)
+		}
+		r.Close()
+		if kept, err := os.ReadDir(dir); err != nil || len(kept) != 1 {
+			t.Errorf("kept: %v, %v", kept, err)
+		}
+		if s := r.log.String(); s != "" {
+			t.Errorf("%s", s)
+		}
 	}
 }
