@@ -3,9 +3,11 @@ package relay
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
+	"sampul/internal/window"
 	"sampul/store"
 )
 
@@ -100,7 +102,7 @@ func (m *Meter) Take(now time.Time, n uint64, l *Limits) (Grant, error) {
 		m.tail = at
 	}
 	for _, w := range store.Windows {
-		m.counts[windowed{w, startOf(w, at).Unix()}] += n
+		m.counts[windowed{w, window.Start(w, at).Unix()}] += n
 	}
 	return Grant{N: n, At: at}, nil
 }
@@ -114,7 +116,7 @@ func (m *Meter) clock(now time.Time) time.Time {
 	if now.Sub(m.pruned) >= time.Minute {
 		m.pruned = now
 		for w := range m.counts {
-			if w.start < startOf(w.window, now).Unix() {
+			if w.start < window.Start(w.window, now).Unix() {
 				delete(m.counts, w)
 			}
 		}
@@ -136,8 +138,8 @@ func (m *Meter) room(at time.Time, n uint64, l *Limits) *Over {
 		if n > limit {
 			return &Over{Window: w, Limit: limit}
 		}
-		if m.counts[windowed{w, startOf(w, at).Unix()}] > limit-n {
-			if opens := nextOf(w, at); over == nil || opens.After(over.Opens) {
+		if m.counts[windowed{w, window.Start(w, at).Unix()}] > limit-n {
+			if opens := window.Next(w, at); over == nil || opens.After(over.Opens) {
 				over = &Over{Window: w, Limit: limit, Opens: opens}
 			}
 		}
@@ -170,7 +172,7 @@ func (m *Meter) Give(g Grant) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, w := range store.Windows {
-		key := windowed{w, startOf(w, g.At).Unix()}
+		key := windowed{w, window.Start(w, g.At).Unix()}
 		if c, ok := m.counts[key]; ok {
 			m.counts[key] = c - min(c, g.N)
 		}
@@ -181,7 +183,7 @@ func (m *Meter) Give(g Grant) {
 // fails, and gives the grant back, when those are used up.
 func (m *Meter) Move(g Grant, now time.Time, l *Limits) (Grant, error) {
 	m.mu.Lock()
-	same := startOf(store.WindowMinute, m.clock(now)).Equal(startOf(store.WindowMinute, g.At))
+	same := window.Start(store.WindowMinute, m.clock(now)).Equal(window.Start(store.WindowMinute, g.At))
 	m.mu.Unlock()
 	if same {
 		return g, nil
@@ -193,13 +195,13 @@ func (m *Meter) Move(g Grant, now time.Time, l *Limits) (Grant, error) {
 }
 
 // Used is what was granted in the window that holds now, and when the next one opens.
-func (m *Meter) Used(window string, now time.Time) (used uint64, opens time.Time) {
+func (m *Meter) Used(name string, now time.Time) (used uint64, opens time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if now.Before(m.latest) {
 		now = m.latest.In(now.Location())
 	}
-	return m.counts[windowed{window, startOf(window, now).Unix()}], nextOf(window, now)
+	return m.counts[windowed{name, window.Start(name, now).Unix()}], window.Next(name, now)
 }
 
 // Latest is the latest time that the clock was seen at.
@@ -210,19 +212,15 @@ func (m *Meter) Latest() time.Time {
 }
 
 // ParseQuota reads the limit of one window: "hour=1000".
-func ParseQuota(s string) (window string, limit uint64, err error) {
-	window, number, ok := cut(s)
-	known := false
-	for _, w := range store.Windows {
-		known = known || w == window
-	}
-	if !ok || !known {
+func ParseQuota(s string) (name string, limit uint64, err error) {
+	name, number, ok := cut(s)
+	if !ok || !slices.Contains(store.Windows, name) {
 		return "", 0, fmt.Errorf("a quota is minute=N, hour=N, day=N or month=N, not %q", s)
 	}
 	if limit, err = parseCount(number); err != nil {
-		return "", 0, fmt.Errorf("quota of a %s: %w", window, err)
+		return "", 0, fmt.Errorf("quota of a %s: %w", name, err)
 	}
-	return window, limit, nil
+	return name, limit, nil
 }
 
 // NoLimit is what ParseQuota gives for "hour=none".

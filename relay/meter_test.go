@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sampul/internal/window"
 	"sampul/store"
 )
 
@@ -22,41 +23,8 @@ var (
 	}
 )
 
-func quota(window string, n uint64) *Limits {
-	return &Limits{Quota: map[string]uint64{window: n}}
-}
-
-func TestWindows(t *testing.T) {
-	for window, want := range map[string][2]string{
-		store.WindowMinute: {"2026-03-31T09:30:00+08:00", "2026-03-31T09:31:00+08:00"},
-		store.WindowHour:   {"2026-03-31T09:00:00+08:00", "2026-03-31T10:00:00+08:00"},
-		store.WindowDay:    {"2026-03-31T00:00:00+08:00", "2026-04-01T00:00:00+08:00"},
-		store.WindowMonth:  {"2026-03-01T00:00:00+08:00", "2026-04-01T00:00:00+08:00"},
-	} {
-		if got := [2]string{startOf(window, nine).Format(time.RFC3339), nextOf(window, nine).Format(time.RFC3339)}; got != want {
-			t.Errorf("%s: %v, want %v", window, got, want)
-		}
-	}
-}
-
-// Where an hour comes twice it is one window, and each window ends.
-func TestWindowsWhereTheClockIsSetBack(t *testing.T) {
-	berlin, err := time.LoadLocation("Europe/Berlin")
-	if err != nil {
-		t.Skip("no time zones here")
-	}
-	first := time.Date(2026, 10, 25, 0, 30, 0, 0, time.UTC).In(berlin) // 02:30 the first time
-	second := first.Add(time.Hour)
-	if !startOf(store.WindowHour, first).Equal(startOf(store.WindowHour, second)) {
-		t.Errorf("%s and %s are different windows", first, second)
-	}
-	for at := first.Add(-3 * time.Hour); at.Before(second.Add(3 * time.Hour)); at = at.Add(7 * time.Minute) {
-		for _, w := range store.Windows {
-			if !nextOf(w, at).After(at) || startOf(w, at).After(at) {
-				t.Fatalf("%s at %s: from %s to %s", w, at, startOf(w, at), nextOf(w, at))
-			}
-		}
-	}
+func quota(name string, n uint64) *Limits {
+	return &Limits{Quota: map[string]uint64{name: n}}
 }
 
 func TestHours(t *testing.T) {
@@ -124,8 +92,8 @@ func TestExactWhoeverComes(t *testing.T) {
 }
 
 func TestOver(t *testing.T) {
-	m := NewMeter([]store.AppCount{{Window: store.WindowHour, Start: startOf(store.WindowHour, nine), Count: 9},
-		{Window: store.WindowDay, Start: startOf(store.WindowDay, nine), Count: 9}}, time.Time{})
+	m := NewMeter([]store.AppCount{{Window: store.WindowHour, Start: window.Start(store.WindowHour, nine), Count: 9},
+		{Window: store.WindowDay, Start: window.Start(store.WindowDay, nine), Count: 9}}, time.Time{})
 	l := &Limits{Quota: map[string]uint64{store.WindowHour: 10, store.WindowDay: 10}}
 	if _, err := m.Take(nine, 1, l); err != nil {
 		t.Fatal(err)
@@ -200,7 +168,7 @@ func TestClockSteps(t *testing.T) {
 	if got := take(nine, 20); got != 0 {
 		t.Errorf("%d after a step back", got)
 	}
-	again := NewMeter([]store.AppCount{{Window: store.WindowHour, Start: startOf(store.WindowHour, later), Count: 10}}, m.Latest())
+	again := NewMeter([]store.AppCount{{Window: store.WindowHour, Start: window.Start(store.WindowHour, later), Count: 10}}, m.Latest())
 	m = again
 	if got := take(nine, 20); got != 0 {
 		t.Errorf("%d after a step back and a restart", got)

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"sampul/internal/window"
 	"sampul/store"
 )
 
@@ -193,7 +194,7 @@ func KeyHash(c *x509.Certificate) string {
 }
 
 // Used is what an application was granted in the window that holds now.
-func (r *Relay) Used(ctx context.Context, app *store.App, window string) (used uint64, opens time.Time, err error) {
+func (r *Relay) Used(ctx context.Context, app *store.App, name string) (used uint64, opens time.Time, err error) {
 	m, err := r.meter(app)
 	if err != nil {
 		return 0, time.Time{}, err
@@ -202,7 +203,7 @@ func (r *Relay) Used(ctx context.Context, app *store.App, window string) (used u
 	if err != nil {
 		return 0, time.Time{}, err
 	}
-	used, opens = m.Used(window, now)
+	used, opens = m.Used(name, now)
 	return used, opens, nil
 }
 
@@ -217,7 +218,7 @@ func (r *Relay) warn(app *store.App, m *metered, at time.Time) {
 		if limit == 0 || used*100 < limit*share {
 			continue
 		}
-		start := startOf(w, at).Unix()
+		start := window.Start(w, at).Unix()
 		m.mu.Lock()
 		told := m.warned[w] == start
 		m.warned[w] = start

@@ -6,52 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"sampul/internal/window"
 	"sampul/store"
 )
-
-// startOf is the beginning of the window that holds t, on t's clock. Where the clock is
-// set back in autumn, the hour that comes twice is one window.
-func startOf(window string, t time.Time) time.Time {
-	y, m, d := t.Date()
-	switch window {
-	case store.WindowMinute:
-		return t.Add(-sinceMinute(t))
-	case store.WindowHour:
-		s := t.Add(-sinceMinute(t) - time.Duration(t.Minute())*time.Minute)
-		if before := s.Add(-time.Hour); before.Hour() == s.Hour() {
-			s = before
-		}
-		return s
-	case store.WindowDay:
-		return time.Date(y, m, d, 0, 0, 0, 0, t.Location())
-	}
-	return time.Date(y, m, 1, 0, 0, 0, 0, t.Location())
-}
-
-func sinceMinute(t time.Time) time.Duration {
-	return time.Duration(t.Second())*time.Second + time.Duration(t.Nanosecond())
-}
-
-// nextOf is when the window after the one that holds t begins.
-func nextOf(window string, t time.Time) time.Time {
-	s := startOf(window, t)
-	y, m, d := s.Date()
-	var next time.Time
-	switch window {
-	case store.WindowMinute:
-		next = s.Add(time.Minute)
-	case store.WindowHour:
-		next = s.Add(time.Hour)
-	case store.WindowDay:
-		next = time.Date(y, m, d+1, 0, 0, 0, 0, t.Location())
-	default:
-		next = time.Date(y, m+1, 1, 0, 0, 0, 0, t.Location())
-	}
-	for !next.After(t) { // the clock was set back within it
-		next = next.Add(time.Hour)
-	}
-	return next
-}
 
 // Hours are the hours of a day in which an application may send; the zero value is all.
 type Hours struct{ from, to int } // to is not in it; from > to goes over midnight
@@ -85,7 +42,7 @@ func (h Hours) Holds(t time.Time) bool {
 // Next is t, or when the hours begin next.
 func (h Hours) Next(t time.Time) time.Time {
 	for !h.Holds(t) {
-		t = nextOf(store.WindowHour, t)
+		t = window.Next(store.WindowHour, t)
 	}
 	return t
 }

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"time"
+
+	"sampul/internal/window"
 )
 
 // States of an application.
@@ -33,14 +35,14 @@ const (
 // Windows of quotas, from the shortest. They begin on the local clock: at the full
 // minute and hour, at midnight, on the first of the month.
 const (
-	WindowMinute = "minute"
-	WindowHour   = "hour"
-	WindowDay    = "day"
-	WindowMonth  = "month"
+	WindowMinute = window.Minute
+	WindowHour   = window.Hour
+	WindowDay    = window.Day
+	WindowMonth  = window.Month
 )
 
 // Windows are all of them, in order.
-var Windows = []string{WindowMinute, WindowHour, WindowDay, WindowMonth}
+var Windows = window.All
 
 // MaxQuota is the most that a quota may be.
 const MaxQuota = 1_000_000_000

@@ -22,6 +22,7 @@ type QueueEntry struct {
 	Why        string           `json:"why,omitempty"`    // of a hold
 	Sender     AccountID        `json:"-"`                // authenticated account, 0 for none
 	Agency     string           `json:"agency,omitempty"` // of the sender, or else of all recipients; "" when they are of several
+	Run        string           `json:"run,omitempty"`    // tag of an application's run
 	Recipients []QueueRecipient `json:"recipients"`
 	Body       BodyID           `json:"-"`
 }
@@ -63,6 +64,7 @@ type QueueFilter struct {
 	Lane      string // people or bulk
 	Agency    string // exactly
 	Sender    AccountID
+	Run       string
 	OlderThan time.Duration
 }
 

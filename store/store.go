@@ -38,6 +38,7 @@ type Store interface {
 	States
 	Incidents
 	Policies
+	Applications
 	Cases
 
 	// Failed is closed when the engine has failed for good; Err says why. The

@@ -75,6 +75,7 @@ type people struct {
 	dkim      map[string][]store.DKIMKey   // by domain; alike
 	loads     []int                        // accounts in each shard
 	lastID    store.AccountID
+	apps      apps
 
 	policy policies
 }
@@ -92,7 +93,7 @@ func openDirectory(path string, key *seal.DataKey, clock func() time.Time, shard
 	d.logins.init()
 	err = db.Update(func(tx *bbolt.Tx) error {
 		for _, b := range [][]byte{bucketMeta, bucketAgencies, bucketDomains, bucketAccounts, bucketAliases, bucketVerifiers, bucketIncidents,
-			bucketGroups, bucketSplits, bucketDKIM, bucketSecrets, bucketPolicy, bucketIncidentIDs, bucketCases} {
+			bucketGroups, bucketSplits, bucketDKIM, bucketSecrets, bucketPolicy, bucketIncidentIDs, bucketCases, bucketApps} {
 			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 				return err
 			}
@@ -137,6 +138,9 @@ func (d *directory) load(tx *bbolt.Tx) error {
 		return err
 	}
 	if err := eachRow(d, tx, bucketAliases, func(_ []byte, a store.Alias) { p.aliases[a.Address] = a }); err != nil {
+		return err
+	}
+	if err := d.loadApps(tx, p); err != nil {
 		return err
 	}
 	if err := d.loadRouting(tx, p); err != nil {

@@ -109,7 +109,7 @@ func (s *stream) dispatch(rec *journal.Record, at time.Time) {
 	switch rec.Type {
 	case journal.Accept:
 		if f.accept, err = decodeAccept(rec); err == nil {
-			want[queue] = f.accept.finish != ""
+			want[queue] = f.accept.finish != "" || counts(&f.accept.env)
 			for i, r := range f.accept.env.Recipients {
 				to := queue
 				if r.Account != 0 {

@@ -76,6 +76,7 @@ func (e *Engine) Accept(ctx context.Context, env *store.Envelope, b store.Body, 
 		}
 		return e.failure(err)
 	}
+	e.counts.note(&a.env)
 	if en != nil {
 		e.keepBody(en, b)
 		e.queued.accepted(en)

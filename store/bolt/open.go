@@ -66,6 +66,7 @@ type Engine struct {
 	streams [lanes]*stream
 	all     []*applier // shards in order, then the queue
 	lag     lag
+	counts  appCounts
 	reserve reserve
 	waiters waiters
 	queued  queued
@@ -145,6 +146,9 @@ func (e *Engine) openFiles() error {
 		return err
 	}
 	e.queue = q
+	if err := e.loadAppCounts(); err != nil {
+		return err
+	}
 	e.addApplier(&q.file, e.fileQueue)
 	a := q.applier
 	a.linger = linger

@@ -19,6 +19,7 @@ type entry struct {
 	from    string
 	why     shared // of a hold
 	agency  shared
+	run     shared
 	created int64 // nanoseconds since 1970
 	size    int64
 	sender  store.AccountID
@@ -69,7 +70,7 @@ func queueEntry(a *accepted, agency string) *entry {
 		}
 		if q == nil {
 			q = &entry{id: env.QueueID, from: env.From, lane: env.Lane, created: env.Received.UnixNano(),
-				size: int64(len(env.Prefix)) + a.ref.Size, sender: env.Sender, ref: a.ref, accept: a,
+				size: int64(len(env.Prefix)) + a.ref.Size, sender: env.Sender, ref: a.ref, accept: a, run: share(env.Run),
 				rcpts: make([]waiting, 0, len(env.Recipients)-i)}
 			if agency == "" {
 				agency = agencyOf(env.Recipients[i:])
@@ -77,10 +78,18 @@ func queueEntry(a *accepted, agency string) *entry {
 			q.agency = share(agency)
 		}
 		if q.find(r.Path) < 0 {
-			q.rcpts = append(q.rcpts, waiting{address: r.Path, next: q.created})
+			q.rcpts = append(q.rcpts, waiting{address: r.Path, next: due(env)})
 		}
 	}
 	return q
+}
+
+// due is when a message may be delivered at the earliest.
+func due(env *store.Envelope) int64 {
+	if env.NotBefore.After(env.Received) {
+		return env.NotBefore.UnixNano()
+	}
+	return env.Received.UnixNano()
 }
 
 // agencyOf is the one agency that mail from outside is for. When it is for several, none
@@ -110,7 +119,7 @@ func (q *entry) find(address string) int {
 // shown is the entry as other rooms see it.
 func (q *entry) shown() store.QueueEntry {
 	out := store.QueueEntry{ID: q.id, From: q.from, Lane: q.lane, Created: time.Unix(0, q.created), Size: q.size,
-		State: q.state(), Why: q.why.String(), Sender: q.sender, Agency: q.agency.String(), Body: q.ref.ID,
+		State: q.state(), Why: q.why.String(), Sender: q.sender, Agency: q.agency.String(), Run: q.run.String(), Body: q.ref.ID,
 		Recipients: make([]store.QueueRecipient, len(q.rcpts))}
 	for i := range q.rcpts {
 		w := &q.rcpts[i]
@@ -125,7 +134,7 @@ func (q *entry) shown() store.QueueEntry {
 // gone is what a watcher hears of an entry that is over.
 func (q *entry) gone() store.QueueEntry {
 	return store.QueueEntry{ID: q.id, From: q.from, Lane: q.lane, Created: time.Unix(0, q.created), Size: q.size,
-		State: store.Waiting, Sender: q.sender, Agency: q.agency.String(), Body: q.ref.ID}
+		State: store.Waiting, Sender: q.sender, Agency: q.agency.String(), Run: q.run.String(), Body: q.ref.ID}
 }
 
 func (w *waiting) state() string {

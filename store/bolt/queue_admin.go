@@ -43,6 +43,7 @@ func (p *picker) picks(q *entry) bool {
 		f.Lane != "" && q.lane.String() != f.Lane,
 		f.State != "" && q.state() != f.State,
 		f.Sender != 0 && q.sender != f.Sender,
+		f.Run != "" && q.run.String() != f.Run,
 		p.before != 0 && q.created > p.before,
 		f.From != "" && !addressLike(q.from, f.From):
 		return false

@@ -23,6 +23,9 @@ func (e *Engine) fileQueue(t *txn, f *filing) error {
 	case f.accept != nil && f.accept.finish != "":
 		return e.fileOutcomes(t, f.accept.env.QueueID, func(q *entry) *entry { return q.after(finished(f.accept.finish)) })
 	case f.accept != nil:
+		if err := e.fileCounts(t, &f.accept.env); err != nil {
+			return err
+		}
 		return e.fileEntry(t, f.accept)
 	case f.done != nil:
 		return e.fileOutcomes(t, f.done.id, func(q *entry) *entry { return q.after(f.done.outs) })

@@ -314,6 +314,7 @@ func (q *queued) replay(e *Engine, lane store.Lane, rec *journal.Record) {
 		case a.finish != "":
 			q.redo(a.env.QueueID, func(en *entry) *entry { return en.after(finished(a.finish)) })
 		default:
+			e.counts.note(&a.env)
 			if en := queueEntry(a, e.agencyOf(&a.env)); en != nil {
 				q.mu.Lock()
 				q.add(en)

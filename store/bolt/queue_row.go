@@ -81,6 +81,7 @@ func (r *queuedRow) encode(b []byte) ([]byte, error) {
 	b = putBytes(b, acPrefix, e.Prefix)
 	b = putInt(b, acApp, uint64(e.App))
 	b = putInt(b, acAppCounted, uint64(e.AppCounted))
+	b = putString(b, acRun, e.Run)
 	b = putInt(b, acSender, uint64(e.Sender))
 	b = putInt(b, acParams, params(e))
 	b = putString(b, acRet, e.Ret)
@@ -205,6 +206,8 @@ func (q *entry) decode(r *fieldReader) {
 		q.created = int64(r.int())
 	case acPrefix:
 		q.size = int64(len(r.data))
+	case acRun:
+		q.run = share(string(r.data))
 	case acSender:
 		q.sender = store.AccountID(r.int())
 	case acLane:

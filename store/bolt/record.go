@@ -26,6 +26,9 @@ const (
 	acFacts      = 15 // shared facts
 	acEmailID    = 16
 	acRuleSet    = 17
+	acAppAt      = 19 // nanoseconds since 1970
+	acRun        = 20
+	acNotBefore  = 21 // nanoseconds since 1970
 	acFinish     = 18 // forward-path that leaves the queue by this filing
 	acRecipient  = 32 // repeated
 )
@@ -68,7 +71,7 @@ func (a *accepted) fields() ([]journal.Field, error) {
 	if err != nil {
 		return nil, err
 	}
-	fs := make([]journal.Field, 0, 18+len(e.Recipients))
+	fs := make([]journal.Field, 0, 21+len(e.Recipients))
 	put := func(num uint16, data []byte) {
 		if len(data) > 0 {
 			fs = append(fs, journal.Field{Num: num, Data: data})
@@ -85,6 +88,13 @@ func (a *accepted) fields() ([]journal.Field, error) {
 	put(acPrefix, e.Prefix)
 	num(acApp, uint64(e.App))
 	num(acAppCounted, uint64(e.AppCounted))
+	if !e.AppAt.IsZero() {
+		num(acAppAt, uint64(e.AppAt.UnixNano()))
+	}
+	put(acRun, []byte(e.Run))
+	if !e.NotBefore.IsZero() {
+		num(acNotBefore, uint64(e.NotBefore.UnixNano()))
+	}
 	num(acSender, uint64(e.Sender))
 	num(acParams, params(e))
 	put(acRet, []byte(e.Ret))
@@ -196,6 +206,12 @@ func decodeEnvelope(e *store.Envelope, w *fieldReader) {
 		e.App = store.AccountID(w.int())
 	case acAppCounted:
 		e.AppCounted = uint32(w.int())
+	case acAppAt:
+		e.AppAt = time.Unix(0, int64(w.int()))
+	case acRun:
+		e.Run = string(w.data)
+	case acNotBefore:
+		e.NotBefore = time.Unix(0, int64(w.int()))
 	case acSender:
 		e.Sender = store.AccountID(w.int())
 	case acParams:

@@ -1,0 +1,133 @@
+package bolt
+
+import (
+	"encoding/binary"
+	"slices"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"sampul/internal/window"
+	"sampul/store"
+)
+
+// bucketAppCounts is queue.db's: application, number of the window, its start: how many
+// recipients were granted. It moves with the watermark, so that each ACCEPT counts once.
+var bucketAppCounts = []byte("app-counts")
+
+// countsLife is how long counts of windows are kept, by window.
+var countsLife = map[string]time.Duration{window.Minute: 2 * time.Hour, window.Hour: 40 * 24 * time.Hour,
+	window.Day: 400 * 24 * time.Hour, window.Month: 1200 * 24 * time.Hour}
+
+// counted is a window of an application.
+type counted struct {
+	app   store.AccountID
+	name  int // in window.All
+	start int64
+}
+
+func (c counted) key() []byte {
+	b := append(accountKey(c.app), byte(c.name))
+	return binary.BigEndian.AppendUint64(b, uint64(c.start))
+}
+
+// appCounts is what was granted, in memory: also what is durable and not filed.
+type appCounts struct {
+	mu sync.Mutex
+	by map[counted]uint64
+}
+
+// windowsOf are the windows in which an acceptance counts.
+func windowsOf(env *store.Envelope) (all [4]counted) {
+	at := env.AppAt
+	if at.IsZero() {
+		at = env.Received
+	}
+	at = at.Local()
+	for i, name := range window.All {
+		all[i] = counted{env.App, i, window.Start(name, at).Unix()}
+	}
+	return all
+}
+
+func counts(env *store.Envelope) bool { return env.App != 0 && env.AppCounted > 0 }
+
+// note adds an acceptance.
+func (c *appCounts) note(env *store.Envelope) {
+	if !counts(env) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, w := range windowsOf(env) {
+		c.by[w] += uint64(env.AppCounted)
+	}
+}
+
+// loadAppCounts reads what is filed, and forgets what is old.
+func (e *Engine) loadAppCounts() error {
+	e.counts.by = map[counted]uint64{}
+	var old [][]byte
+	now := e.clock()
+	err := e.queue.read(func(tx *bbolt.Tx) error {
+		return tx.Bucket(bucketAppCounts).ForEach(func(k, v []byte) error {
+			if len(k) != 17 || len(v) != 8 || int(k[8]) >= len(window.All) {
+				return errRow
+			}
+			c := counted{store.AccountID(binary.BigEndian.Uint64(k)), int(k[8]), int64(binary.BigEndian.Uint64(k[9:]))}
+			if now.Sub(time.Unix(c.start, 0)) > countsLife[window.All[c.name]] {
+				old = append(old, slices.Clone(k))
+				return nil
+			}
+			e.counts.by[c] = binary.BigEndian.Uint64(v)
+			return nil
+		})
+	})
+	if err != nil || len(old) == 0 {
+		return err
+	}
+	return e.queue.db.Update(func(tx *bbolt.Tx) error {
+		for _, k := range old {
+			if err := tx.Bucket(bucketAppCounts).Delete(k); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// fileCounts adds an acceptance to what is filed.
+func (e *Engine) fileCounts(t *txn, env *store.Envelope) error {
+	if !counts(env) {
+		return nil
+	}
+	for _, w := range windowsOf(env) {
+		key := w.key()
+		n := uint64(env.AppCounted)
+		if v := t.bucket(bucketAppCounts).Get(key); len(v) == 8 {
+			n += binary.BigEndian.Uint64(v)
+		}
+		if err := t.put(bucketAppCounts, key, key8(n)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AppCounts is what an application was granted, window by window.
+func (e *Engine) AppCounts(id store.AccountID) ([]store.AppCount, error) {
+	if err := e.alive(); err != nil {
+		return nil, err
+	}
+	e.counts.mu.Lock()
+	defer e.counts.mu.Unlock()
+	var out []store.AppCount
+	for c, n := range e.counts.by {
+		if c.app == id {
+			out = append(out, store.AppCount{Window: window.All[c.name], Start: time.Unix(c.start, 0), Count: n})
+		}
+	}
+	slices.SortFunc(out, func(a, b store.AppCount) int { return a.Start.Compare(b.Start) })
+	return out, nil
+}
