@@ -249,3 +249,43 @@ func TestOwnNoticesHaveNoRules(t *testing.T) {
 		t.Errorf("%v %v", v, err)
 	}
 }
+
+// What is not opened counts with its size all the same.
+func TestLockedPartsHaveASize(t *testing.T) {
+	b := newBoard()
+	b.settings("agensi-a", store.PolicySettings{AttachmentMax: 10})
+	m := way(mailOf(letters["ENCRYPTED"]), In)
+	if v, _ := judgeWith(t, b, m); v.Action != Reject || v.Code != 552 || v.attached != 15 {
+		t.Errorf("%s %d %q: %d octets", v.Action, v.Code, v.Text, v.attached)
+	}
+	if !matches(t, newBoard(), `attachments.exists(a, a.locked && a.kind == "s/mime" && a.size == 15)`, m) {
+		t.Error("a rule does not see it")
+	}
+}
+
+// What the operator says of labels holds for the next message.
+func TestLabelsHoldAtOnce(t *testing.T) {
+	const site, guid = "1b2c3d4e-0000-4000-8000-0123456789ab", "9f8e7d6c-0000-4000-8000-ba9876543210"
+	text := "Subject: Jemputan\nmsip_labels: MSIP_Label_" + guid + "_Enabled=true; MSIP_Label_" + guid + "_SiteId=" + site +
+		"; MSIP_Label_" + guid + "_Name=Dalaman\n\nIsi.\n"
+	b := newBoard()
+	e := New(Options{Policies: b, Recorder: &recorder{}})
+	judge := func() Class {
+		t.Helper()
+		v, err := e.Judge(context.Background(), way(mailOf(text), Internal))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v.Class
+	}
+	if c := judge(); c != Terbuka {
+		t.Errorf("a label that nobody has explained: %s", c)
+	}
+	for seq, class := range map[uint64]string{1: "RAHSIA", 2: "SULIT"} {
+		b.set = &store.PolicySet{Seq: seq, LabelsSeq: seq, Labels: []store.PolicyLabel{{Site: site, GUID: guid, Class: class}}}
+		e.book.now.Store(nil)
+		if c := judge(); c.String() != class {
+			t.Errorf("%s: %s", class, c)
+		}
+	}
+}

@@ -96,7 +96,7 @@ func (e *Engine) Judge(ctx context.Context, m *Mail) (v *Verdict, err error) {
 		return nil, fmt.Errorf("policy: incident not recorded: %w", err)
 	}
 	if j.v.Action <= Tag {
-		j.v.Passed = gate.Mint(m.SHA256, m.Purpose, j.v.kept().String(), RuleSet, j.v.ID)
+		j.v.Passed = gate.Mint(m.SHA256, m.Purpose, j.v.kept().String(), j.rules.version, j.v.ID)
 	}
 	return j.v, nil
 }

@@ -45,7 +45,7 @@ func (j *judgement) incident() store.Incident {
 	in := store.Incident{
 		Time: j.o.Clock(), Agency: j.agency(), Class: v.Class.String(), Severity: v.severity(), Action: v.Action.String(), Cause: v.by.String(),
 		Direction: string(v.Direction), Listener: m.Listener, Remote: m.Remote, QueueID: m.QueueID, Account: m.Account, App: m.App,
-		Sender: m.Sender, Size: m.Body.Size(), RuleSet: RuleSet, VerdictID: v.ID, State: store.IncidentOpen,
+		Sender: m.Sender, Size: m.Body.Size(), RuleSet: j.rules.version, VerdictID: v.ID, State: store.IncidentOpen,
 		MessageID: message.DecodeHeader([]byte(m.Index.Parts[0].Get("Message-ID"))),
 		Sums:      v.standing.sums, Quiet: j.quiet(),
 	}

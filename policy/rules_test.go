@@ -223,7 +223,7 @@ func TestRuleRefusal(t *testing.T) {
 	if !strings.Contains(v.Text, "malam (agensi-a)") || !strings.Contains(v.Text, "send tomorrow") {
 		t.Errorf("%q", v.Text)
 	}
-	if len(rec.got) != 1 || rec.got[0].Cause != "rule agensi-a/malam" || rec.got[0].Agency != "agensi-a" || len(rec.got[0].Evidence) != 1 || rec.got[0].Class != "TERBUKA" {
+	if len(rec.got) != 1 || rec.got[0].Cause != "rule agensi-a/malam" || rec.got[0].Agency != "agensi-a" || len(rec.got[0].Evidence) != 1 || rec.got[0].Class != "TERBUKA" || rec.got[0].RuleSet != RuleSet+"+1" {
 		t.Errorf("%+v", rec.got)
 	}
 	// Off, it does nothing; another agency's mail is none of its business.

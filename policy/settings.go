@@ -27,6 +27,7 @@ func (f fixed) Policy() *store.PolicySet { return f.set }
 // rules are a set made ready for messages.
 type rules struct {
 	set      *store.PolicySet
+	version  string // of what is built in and of the set; it stands beside each verdict
 	agencies map[string]*agencyRules
 	suite    *agencyRules // nil for none
 }
@@ -93,7 +94,7 @@ type programKey struct {
 	version      int
 }
 
-var noRules = &rules{set: &store.PolicySet{}}
+var noRules = &rules{set: &store.PolicySet{}, version: RuleSet}
 
 // current makes a new set ready before the first message that it holds for.
 func (e *Engine) current() *rules {
@@ -111,8 +112,8 @@ func (e *Engine) current() *rules {
 		return was
 	}
 	r := e.ready(set)
-	if was == nil || was.set.LabelsSeq != set.LabelsSeq {
-		e.setLabels(set)
+	if set.LabelsSeq != 0 && (was == nil || was.set.LabelsSeq != set.LabelsSeq) {
+		e.o.Inspector.SetMarks(markSettings(set))
 	}
 	e.book.now.Store(r)
 	return r
@@ -121,7 +122,10 @@ func (e *Engine) current() *rules {
 // ready compiles what is new. What is not loaded any more stands in the way of mail: a
 // rule that is skipped would let pass what it is for.
 func (e *Engine) ready(set *store.PolicySet) *rules {
-	out := &rules{set: set, agencies: make(map[string]*agencyRules, len(set.Agencies))}
+	out := &rules{set: set, version: RuleSet, agencies: make(map[string]*agencyRules, len(set.Agencies))}
+	if set.Seq > 0 {
+		out.version = fmt.Sprintf("%s+%d", RuleSet, set.Seq)
+	}
 	kept := map[programKey]*rule{}
 	for name, p := range set.Agencies {
 		a := &agencyRules{agency: name, settings: p.Settings, permissions: map[string]time.Time{}, limits: limitsOf(&p.Settings)}
@@ -196,10 +200,3 @@ func markSettings(set *store.PolicySet) *mark.Settings {
 
 var markClasses = map[string]mark.Class{"TERBUKA": mark.Terbuka, "TERHAD": mark.Terhad, "SULIT": mark.Sulit,
 	"RAHSIA": mark.Rahsia, "RAHSIA BESAR": mark.RahsiaBesar}
-
-// setLabels hands them to the inspector.
-func (e *Engine) setLabels(set *store.PolicySet) {
-	if m, ok := any(e.o.Inspector).(interface{ SetMarks(*mark.Settings) }); ok {
-		m.SetMarks(markSettings(set))
-	}
-}

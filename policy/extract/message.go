@@ -81,6 +81,7 @@ func (w *walker) leaf(a at, x *message.Index, p *message.Part, body io.ReaderAt,
 		}
 	}
 	if w.sums == nil && w.locked(here, p) {
+		w.lockedFile(here, p, name, body)
 		return
 	}
 	if !w.member(here) {
@@ -181,6 +182,20 @@ func (w *walker) locked(a at, p *message.Part) bool {
 		return true
 	}
 	return false
+}
+
+// lockedFile tells of a part that is not opened: its size counts all the same.
+func (w *walker) lockedFile(a at, p *message.Part, name string, body io.ReaderAt) {
+	n, err := io.Copy(io.Discard, message.NewTransferDecoder(p.Encoding, io.NewSectionReader(body, p.BodyStart, p.End-p.BodyStart)))
+	if err != nil {
+		w.err = err
+		return
+	}
+	kind := "pgp"
+	if strings.HasSuffix(p.Subtype, "pkcs7-mime") {
+		kind = "s/mime"
+	}
+	w.res.Files = append(w.res.Files, File{Path: a.path, Name: name, Kind: kind, Declared: p.Type + "/" + p.Subtype, Size: n, Depth: a.depth - 1, Locked: true})
 }
 
 // content undoes the transfer encoding.
