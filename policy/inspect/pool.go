@@ -19,7 +19,8 @@ import (
 
 const (
 	manyDocuments = 500 // after which a worker makes room for a new one
-	perWorker     = 4   // workers for each that may use a core: the others wait for pictures to be read
+	readPerCore   = 2   // workers, of which one reads: the other writes its answer, or begins
+	scansPerCore  = 6   // workers that wait for their pictures to be read
 )
 
 var errClosed = errors.New("the workers are stopping")
@@ -34,8 +35,8 @@ type pool struct {
 	log       *slog.Logger
 
 	cores    *semaphore.Weighted // workers that read
-	all      *semaphore.Weighted // workers that read or wait
-	pictures *semaphore.Weighted // workers whose pictures are read; those without have workers left
+	readers  *semaphore.Weighted // workers that read, or wait for a core
+	pictures *semaphore.Weighted // workers whose pictures are read: they are no readers any more
 
 	mu     sync.Mutex
 	idle   []*process
@@ -54,22 +55,23 @@ func newPool(o *Options) *pool {
 	n := int64(o.Workers)
 	return &pool{command: o.Command, start: start{Memory: o.Memory, Cache: o.CacheDir}, n: o.Workers,
 		recognise: o.Recognise, log: o.Log, busy: map[*process]bool{}, first: semaphore.NewWeighted(1),
-		cores: semaphore.NewWeighted(n), all: semaphore.NewWeighted(perWorker * n), pictures: semaphore.NewWeighted((perWorker - 1) * n)}
+		cores: semaphore.NewWeighted(n), readers: semaphore.NewWeighted(readPerCore * n), pictures: semaphore.NewWeighted(scansPerCore * n)}
 }
 
 // read has a document read by a worker. A document on which two workers end has been read
 // as far as it can be: the error is errLost then, or one of the limits. Any other error is
 // a fault.
 func (p *pool) read(ctx context.Context, d extract.Document, b extract.Budget, s *mark.Settings) (*Report, error) {
-	if err := p.all.Acquire(ctx, 1); err != nil {
+	t := &turn{pool: p}
+	defer t.end()
+	if err := p.readers.Acquire(ctx, 1); err != nil {
 		return nil, context.Cause(ctx)
 	}
-	defer p.all.Release(1)
+	t.reader = true
 	if err := p.cores.Acquire(ctx, 1); err != nil {
 		return nil, context.Cause(ctx)
 	}
-	t := &turn{pool: p, onCore: true}
-	defer t.end()
+	t.onCore = true
 	for try := 1; ; try++ {
 		w, err := p.get(ctx, try > 1)
 		if err != nil {
@@ -102,12 +104,16 @@ func (p *pool) read(ctx context.Context, d extract.Document, b extract.Budget, s
 type turn struct {
 	*pool
 	onCore   bool
-	pictures bool // holds a place among those that wait for pictures
+	reader   bool
+	pictures bool
 }
 
 func (t *turn) end() {
 	if t.onCore {
 		t.cores.Release(1)
+	}
+	if t.reader {
+		t.readers.Release(1)
 	}
 	if t.pictures {
 		t.pool.pictures.Release(1)
@@ -138,7 +144,8 @@ func (t *turn) recogniseAside(ctx context.Context, all []*image.Gray, how extrac
 		if !t.pool.pictures.TryAcquire(1) {
 			return nil, errBusy
 		}
-		t.pictures = true
+		t.pictures, t.reader = true, false
+		t.readers.Release(1)
 	}
 	t.cores.Release(1)
 	t.onCore = false

@@ -519,3 +519,38 @@ func TestPDF(t *testing.T) {
 		}
 	}
 }
+
+// Pictures that take long, of as many documents as may wait for that, keep no letter from
+// being read; one more is a fault, and comes again.
+func TestScansDoNotBlockLetters(t *testing.T) {
+	ctx := context.Background()
+	arrived, release := make(chan bool), make(chan bool)
+	r := newRig(t, Options{Workers: 1, Recognise: func(_ context.Context, all []*image.Gray, _ extract.Recognition) ([]extract.Recognised, error) {
+		arrived <- true
+		<-release
+		return make([]extract.Recognised, len(all)), nil
+	}})
+	done := make(chan error, scansPerCore)
+	for range scansPerCore {
+		go func() {
+			_, err := r.read(ctx, order("pictures"))
+			done <- err
+		}()
+		<-arrived
+	}
+	if rep, err := r.read(ctx, order("read")); err != nil || len(rep.Gaps) > 0 {
+		t.Errorf("a letter: %+v, %v", rep, err)
+	}
+	if _, err := r.read(ctx, order("pictures")); !errors.Is(err, errBusy) {
+		t.Errorf("one more: %v", err)
+	}
+	close(release)
+	for range scansPerCore {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if s := r.Stats(); s.Reading != 0 || s.Idle != 1 {
+		t.Errorf("%+v", s)
+	}
+}
