@@ -70,12 +70,8 @@ func readZip(w *walker, a at, s *source) {
 		w.gap(a, "zip", Damaged, "a document with two files of the same name")
 	}
 	switch {
-	case p.has("[Content_Types].xml") && p.has("word/"):
-		p.readDocx()
-	case p.has("[Content_Types].xml") && p.has("xl/"):
-		p.readXlsx()
-	case p.has("[Content_Types].xml") && p.has("ppt/"):
-		p.readPptx()
+	case p.officeKind() != "":
+		p.office(p.officeKind())
 	case p.has("content.xml") && (p.has("META-INF/manifest.xml") || p.has("mimetype")):
 		p.readODF()
 	default:

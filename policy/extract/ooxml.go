@@ -2,6 +2,7 @@ package extract
 
 import (
 	"archive/zip"
+	"bytes"
 	"cmp"
 	"path"
 	"slices"
@@ -13,7 +14,7 @@ import (
 func (p *pack) each(match func(name string) bool, f func(name string, here at, b []byte)) {
 	var found []*zip.File
 	for _, z := range p.files {
-		if match(strings.TrimPrefix(z.Name, "/")) && !strings.HasSuffix(z.Name, "/") {
+		if match(memberName(z)) && !strings.HasSuffix(z.Name, "/") {
 			found = append(found, z)
 		}
 	}
@@ -24,11 +25,18 @@ func (p *pack) each(match func(name string) bool, f func(name string, here at, b
 		if p.w.over || p.w.err != nil {
 			return
 		}
-		here := p.a.in(path.Base(z.Name))
+		here := p.a.in(label(z.Name))
+		held := p.w.held
 		if b, ok := p.open(here, z); ok {
-			f(strings.TrimPrefix(z.Name, "/"), here, b)
+			f(memberName(z), here, b)
 		}
+		p.w.held = held
 	}
+}
+
+// memberName is the name of a file of a document, as its relations write it.
+func memberName(z *zip.File) string {
+	return strings.TrimLeft(strings.ReplaceAll(z.Name, `\`, "/"), "/")
 }
 
 // numberIn is the number at the end of a name: 12 of slide12.xml.
@@ -45,10 +53,6 @@ func numberIn(name string) int {
 	return n
 }
 
-func under(prefix string) func(string) bool {
-	return func(name string) bool { return strings.HasPrefix(name, prefix) && strings.HasSuffix(name, ".xml") }
-}
-
 // damaged tells that a file of a document breaks off.
 func (p *pack) damaged(here at, kind string, err error) {
 	if err != nil {
@@ -56,33 +60,280 @@ func (p *pack) damaged(here at, kind string, err error) {
 	}
 }
 
-// common reads what every kind of office document has: properties, labels, what is
-// embedded, pictures.
-func (p *pack) common(kind string) {
-	p.each(func(n string) bool { return strings.HasPrefix(n, "docProps/") || strings.HasPrefix(n, "docMetadata/") },
-		func(name string, here at, b []byte) { p.properties(here, b) })
-	p.each(func(n string) bool { return strings.HasPrefix(n, "customXml/item") && strings.HasSuffix(n, ".xml") },
-		func(name string, here at, b []byte) {
-			p.w.file(here, source{name: name, declared: "text/xml", data: b})
-		})
-	p.each(func(n string) bool { return strings.HasSuffix(n, ".vml") }, func(_ string, here at, b []byte) { p.word(here, Stamp, b) })
-	// Whatever else is inside: embedded documents, chunks of HTML or RTF, workbooks in binary.
-	p.each(foreign, func(name string, here at, b []byte) { p.w.file(here, source{name: name, data: b}) })
-	for _, z := range p.files {
-		if strings.Contains(z.Name, "/media/") {
-			p.w.gap(p.a.in(path.Base(z.Name)), "picture", Unread, "pictures are not read yet")
+// officeKind says which document of Office a pack is, by its folders or by the types of
+// its files; "" for none.
+func (p *pack) officeKind() string {
+	var types []byte
+	for _, f := range p.files {
+		if strings.EqualFold(memberName(f), "[Content_Types].xml") {
+			held := p.w.held
+			types, _ = p.open(p.a.in("types"), f)
+			p.w.held = held
+			break
 		}
+	}
+	if types == nil {
+		return ""
+	}
+	for _, k := range []struct{ folder, word, kind string }{
+		{"word/", "wordprocessingml", "docx"}, {"xl/", "spreadsheetml", "xlsx"}, {"ppt/", "presentationml", "pptx"}, {"Documents/", "fixedpage", "xps"},
+		{"visio/", "ms-visio", "vsdx"},
+	} {
+		if p.has(k.folder) || bytes.Contains(types, []byte(k.word)) {
+			return k.kind
+		}
+	}
+	return ""
+}
+
+// An officeReader reads a document of Office. What each file in it is, its outermost
+// element says, wherever it stands and whatever it is called: prefixes and folders are
+// free, and so is the namespace (ECMA-376, transitional and strict).
+type officeReader struct {
+	*pack
+	kind   string
+	styles map[string]runLook // of Word, by name
+	book   *workbook
+}
+
+// mute are outermost elements of files that hold nothing that is shown.
+var mute = map[string]bool{"Types": true, "Relationships": true, "theme": true, "fonts": true, "webSettings": true, "presentationPr": true, "viewPr": true,
+	"tblStyleLst": true, "calcChain": true, "colorsDef": true, "styleDef": true, "layoutDef": true, "chartStyle": true, "colorStyle": true, "themeOverride": true,
+	"styles": true, "sst": true, "datastoreItem": true}
+
+func (p *pack) office(kind string) {
+	r := &officeReader{pack: p, kind: kind, book: &workbook{}}
+	if f := p.b.file; f < len(p.w.res.Files) {
+		p.w.res.Files[f].Kind = kind
+	}
+	// What others refer to comes first.
+	p.each(func(n string) bool {
+		base := strings.ToLower(path.Base(n))
+		return strings.HasPrefix(base, "styles") || strings.HasPrefix(base, "sharedstrings")
+	}, func(_ string, here at, b []byte) {
+		switch root, _ := rootElement(b); {
+		case root == "styles":
+			r.styles = p.wordStyles(b)
+		case root == "sst":
+			r.book.shared = p.shared(here, b)
+		case strings.HasSuffix(here.path, ".bin"):
+			r.book.shared = r.binaryStrings(b)
+		}
+	})
+	p.each(func(n string) bool { return strings.Contains(path.Base(n), "ocument") && isXMLName(n) }, r.member)
+	p.each(func(n string) bool { return !(strings.Contains(path.Base(n), "ocument") && isXMLName(n)) }, r.member)
+}
+
+func isXMLName(name string) bool {
+	ext := strings.ToLower(path.Ext(name))
+	return ext == ".xml" || ext == ".vml" || ext == ".rels"
+}
+
+// member reads one file of the document.
+func (r *officeReader) member(name string, here at, b []byte) {
+	low := strings.ToLower(name)
+	base := path.Base(low)
+	switch {
+	case base == "vbaproject.bin":
+		if f := r.b.file; f < len(r.w.res.Files) {
+			r.w.res.Files[f].Macros = true
+		}
+		return
+	case strings.HasPrefix(base, "printersettings") && strings.HasSuffix(base, ".bin"), strings.HasSuffix(base, ".odttf"), strings.HasSuffix(base, ".fntdata"),
+		strings.HasSuffix(base, ".rels"), base == "[content_types].xml":
+		return
+	case strings.HasSuffix(base, ".bin") && strings.HasPrefix(low, "xl/") && !strings.Contains(low, "embeddings/") && !strings.Contains(low, "activex/"):
+		r.binaryPart(name, here, b)
+		return
+	}
+	if root, space := rootElement(b); root != "" && !strings.EqualFold(root, "html") && root != "svg" && !strings.HasPrefix(path.Ext(base), ".htm") {
+		r.xml(name, here, b, root, space)
+		return
+	}
+	r.w.file(here, source{name: name, data: b})
+}
+
+// rootElement is the name of the outermost element of XML, and its namespace; "" when it
+// is none.
+func rootElement(b []byte) (name, space string) {
+	head := b[:min(len(b), 4096)]
+	if len(head) > 3 && (head[0] != '<' || head[1] == 0) {
+		head = xmlText(head[:len(head)&^3])
+	}
+	head = bytes.TrimLeft(head, " \t\r\n")
+	if len(head) == 0 || head[0] != '<' {
+		return "", ""
+	}
+	for len(head) > 1 && head[0] == '<' && (head[1] == '?' || head[1] == '!') {
+		end := ">"
+		if bytes.HasPrefix(head, []byte("<!--")) {
+			end = "-->"
+		}
+		_, rest, ok := bytes.Cut(head, []byte(end))
+		if !ok {
+			return "", ""
+		}
+		head = bytes.TrimLeft(rest, " \t\r\n")
+	}
+	if len(head) < 2 || head[0] != '<' {
+		return "", ""
+	}
+	n := bytes.IndexAny(head[1:], " \t\r\n/>")
+	if n <= 0 {
+		return "", ""
+	}
+	full := string(head[1 : 1+n])
+	prefix, local, prefixed := strings.Cut(full, ":")
+	want := []byte("xmlns=")
+	if prefixed {
+		want = []byte("xmlns:" + prefix + "=")
+	} else {
+		local = full
+	}
+	if i := bytes.Index(head, want); i >= 0 && i+len(want) < len(head) {
+		rest := head[i+len(want):]
+		if end := bytes.IndexByte(rest[1:], rest[0]); end >= 0 {
+			space = string(rest[1 : 1+end])
+		}
+	}
+	return local, space
+}
+
+// xml reads a file by its outermost element.
+func (r *officeReader) xml(name string, here at, b []byte, root, space string) {
+	if mute[root] {
+		return
+	}
+	wordy := strings.Contains(space, "wordprocessingml") || strings.Contains(space, "wordml")
+	dir, _, _ := strings.Cut(name, "/")
+	switch root {
+	case "document", "wordDocument", "package":
+		if wordy || dir == "word" || root != "document" {
+			r.word(r.a, Paragraph, b)
+			return
+		}
+	case "hdr":
+		r.word(here, PageHeader, b)
+		return
+	case "ftr":
+		r.word(here, PageFooter, b)
+		return
+	case "footnotes", "endnotes":
+		r.word(here, Notes, b)
+		return
+	case "glossaryDocument":
+		r.word(here, Hidden, b)
+		return
+	case "comments":
+		if wordy || dir == "word" {
+			r.word(here, Comment, b)
+			return
+		}
+		r.drawing(here, r.kind, Comment, b)
+		return
+	case "xml": // drawings of old (VML)
+		r.word(here, Stamp, b)
+		return
+	case "numbering":
+		r.values(here, b, "lvlText", "val", Stamp)
+		return
+	case "settings":
+		r.variables(here, b)
+		return
+	case "worksheet", "chartsheet", "dialogsheet", "macrosheet":
+		r.sheet(here, name, b)
+		return
+	case "workbook":
+		r.sheetNames(here, b)
+		return
+	case "styleSheet":
+		r.formats(here, b)
+		return
+	case "externalLink", "table", "pivotCacheDefinition", "pivotCacheRecords", "pivotTableDefinition", "connections", "slicerCacheDefinition", "queryTable":
+		r.values(here, b, "", "v", Cell)
+		return
+	case "Properties", "coreProperties", "labelList", "tagLst", "core-properties":
+		r.properties(here, b)
+		return
+	case "cmLst", "ThreadedComments", "cmAuthorLst", "commentList":
+		r.drawing(here, r.kind, Comment, b)
+		return
+	case "sld":
+		place := Paragraph
+		switch {
+		case strings.Contains(name, "Master") || strings.Contains(name, "Layout"):
+			place = Master
+		case strings.Contains(name, "notes"):
+			place = Notes
+		}
+		r.drawing(here, r.kind, place, b)
+		return
+	case "sldMaster", "sldLayout", "notesMaster", "handoutMaster":
+		r.drawing(here, r.kind, Master, b)
+		return
+	case "notes":
+		r.drawing(here, r.kind, Notes, b)
+		return
+	case "FixedPage": // of XPS
+		r.values(here, b, "Glyphs", "UnicodeString", Paragraph)
+		return
+	case "chartSpace", "dataModel", "drawing", "wsDr", "userShapes", "chart":
+		r.drawing(here, r.kind, Stamp, b)
+		return
+	}
+	if strings.HasPrefix(name, "docProps/") || strings.HasPrefix(name, "docMetadata/") {
+		r.properties(here, b)
+		return
+	}
+	if dir == "word" {
+		r.word(here, Paragraph, b)
+		return
+	}
+	r.drawing(here, r.kind, Stamp, b)
+	if err := r.w.anyXML(here, b); err != nil {
+		r.w.lines(here, string(xmlText(b)))
 	}
 }
 
-// foreign says whether a file in a document is in no format of the document itself.
-func foreign(name string) bool {
-	switch strings.ToLower(path.Ext(name)) {
-	case ".xml", ".rels", ".vml", ".odttf", ".fntdata", "":
-		return false
-	}
-	return !strings.Contains(name, "/media/") && !strings.HasPrefix(name, "docProps/") &&
-		!strings.HasPrefix(path.Base(name), "printerSettings") && path.Base(name) != "vbaProject.bin"
+// values gives an attribute of the elements of one name; of all for "".
+func (r *officeReader) values(here at, b []byte, element, key string, place Place) {
+	out := r.w.part(here, r.kind)
+	list := r.w.list()
+	row := 0
+	err := r.w.eachXML(b, xmlEvents{
+		start: func(n string, attr func(string) string) {
+			if element != "" && n != element {
+				return
+			}
+			if v := attr(key); v != "" {
+				row++
+				out.add(Unit{Place: place, Where: here.path[strings.LastIndexByte(here.path, ' ')+1:], Text: v, List: list})
+			}
+		},
+		end: func(string) {},
+		text: func(t string) {
+			if element == "" {
+				out.add(Unit{Place: place, Where: "value", Text: t, List: list})
+			}
+		},
+	})
+	out.end()
+	r.damaged(here, r.kind, err)
+}
+
+// variables are what a document of Word keeps for its fields.
+func (r *officeReader) variables(here at, b []byte) {
+	out := r.w.part(here, "properties")
+	err := r.w.eachXML(b, xmlEvents{
+		start: func(n string, attr func(string) string) {
+			if n == "docVar" {
+				out.add(Unit{Place: Metadata, Where: "variable", Text: attr("name") + ": " + attr("val")})
+			}
+		},
+		end: func(string) {}, text: func(string) {},
+	})
+	out.end()
+	r.damaged(here, r.kind, err)
 }
 
 // properties gives "name: value" of each property and label.
@@ -90,16 +341,24 @@ func (p *pack) properties(here at, b []byte) {
 	out := p.w.part(here, "properties")
 	var name, custom string
 	var text strings.Builder
+	var labels, dead []string // of Microsoft's information protection, together
 	err := p.w.eachXML(b, xmlEvents{
 		start: func(n string, attr func(string) string) {
 			name = n
 			text.Reset()
-			if n == "property" {
+			switch n {
+			case "property":
 				custom = attr("name")
-			}
-			if n == "label" { // docMetadata/LabelInfo.xml
-				if v := attr("name"); v != "" {
+			case "tag":
+				out.add(Unit{Place: Metadata, Where: "tag", Text: attr("name") + ": " + attr("val")})
+			case "label": // docMetadata/LabelInfo.xml
+				enabled, id := attr("enabled"), strings.Trim(attr("id"), "{}")
+				if v := attr("name"); v != "" && enabled != "0" {
 					out.add(Unit{Place: Metadata, Where: "sensitivity label", Text: "label: " + v})
+				}
+				if id != "" && enabled != "0" {
+					out.add(Unit{Place: Metadata, Where: "sensitivity label", Text: "msip_labels: MSIP_Label_" + id + "_Enabled=true; MSIP_Label_" + id + "_SiteId=" +
+						strings.Trim(attr("siteId"), "{}") + "; MSIP_Label_" + id + "_Name=" + attr("name")})
 				}
 			}
 		},
@@ -113,252 +372,29 @@ func (p *pack) properties(here at, b []byte) {
 			if custom != "" {
 				key = custom
 			}
-			out.add(Unit{Place: Metadata, Where: "property " + label(key), Text: key + ": " + value})
+			if low := strings.ToLower(key); strings.HasPrefix(low, "msip_label_") {
+				labels = append(labels, key+"="+strings.ReplaceAll(value, ";", " "))
+				if strings.HasSuffix(low, "_enabled") && !strings.EqualFold(value, "true") && value != "1" {
+					dead = append(dead, strings.TrimSuffix(low, "_enabled"))
+				}
+			} else {
+				out.add(Unit{Place: Metadata, Where: "property " + label(key), Text: key + ": " + value})
+			}
 			if n == "property" {
 				custom = ""
 			}
 		},
 		text: func(t string) { text.WriteString(t) },
 	})
+	if len(labels) > 0 {
+		out.add(Unit{Place: Metadata, Where: "sensitivity label", Text: "msip_labels: " + strings.Join(labels, "; ")})
+	}
+	for _, l := range labels { // each by itself too, when its label holds
+		key, value, _ := strings.Cut(l, "=")
+		if !slices.ContainsFunc(dead, func(d string) bool { return strings.HasPrefix(strings.ToLower(key), d) }) {
+			out.add(Unit{Place: Metadata, Where: "property " + label(key), Text: key + ": " + value})
+		}
+	}
 	out.end()
 	p.damaged(here, "properties", err)
-}
-
-func (p *pack) readDocx() {
-	p.each(func(n string) bool { return n == "word/document.xml" || n == "word/document2.xml" },
-		func(_ string, here at, b []byte) { p.word(at{p.a.path, p.a.depth}, Paragraph, b) })
-	for prefix, place := range map[string]Place{
-		"word/header": PageHeader, "word/footer": PageFooter, "word/footnotes": Notes, "word/endnotes": Notes,
-		"word/comments": Comment, "word/glossary/document": Hidden,
-	} {
-		p.each(under(prefix), func(_ string, here at, b []byte) { p.word(here, place, b) })
-	}
-	p.common("docx")
-}
-
-// A wordReader gathers the paragraphs of one file of a Word document.
-type wordReader struct {
-	out   *writer
-	w     *walker
-	place Place
-	where string
-
-	para  strings.Builder
-	del   strings.Builder
-	style Style // of the runs so far: what all of them share
-	runs  int
-	run   Style
-	skip  bool // hidden text
-	stack []wordParagraph
-
-	heading, item bool
-	list          int
-	tables        []wordTable
-	box           int // depth of text boxes
-	inDel         int
-	line          int
-	inText        bool
-	inRPr         bool
-}
-
-// wordParagraph is an outer paragraph while a text box inside it is read.
-type wordParagraph struct {
-	text  string
-	style Style
-	runs  int
-}
-
-type wordTable struct{ list, row, col int }
-
-func (p *pack) word(here at, place Place, b []byte) {
-	r := &wordReader{w: p.w, out: p.w.part(here, "docx"), place: place, where: path.Base(here.path)}
-	err := p.w.eachXML(b, xmlEvents{start: r.start, end: r.end, text: r.words})
-	r.flush()
-	r.out.end()
-	p.damaged(here, "docx", err)
-}
-
-func (r *wordReader) flush() {
-	text := r.para.String()
-	r.para.Reset()
-	style := r.style
-	r.style, r.runs = 0, 0
-	u := Unit{Place: r.place, Style: style, List: r.list}
-	if n := len(r.tables); n > 0 && r.box == 0 {
-		t := r.tables[n-1]
-		if r.place == Paragraph {
-			u.Place = Cell
-		}
-		u.List, u.Row, u.Col = t.list, t.row, t.col
-	}
-	switch {
-	case r.box > 0 && r.place == Paragraph:
-		u.Place = Stamp
-	case r.heading && u.Place == Paragraph:
-		u.Place = Heading
-	case r.item && u.Place == Paragraph:
-		u.Place = ListItem
-	}
-	for l := range strings.SplitSeq(text, "\n") {
-		if strings.TrimSpace(l) == "" {
-			continue
-		}
-		r.line++
-		u.Text, u.Where = l, "paragraph "+strconv.Itoa(r.line)
-		if r.place != Paragraph {
-			u.Where = r.where
-		}
-		r.out.add(u)
-	}
-	if d := strings.TrimSpace(r.del.String()); d != "" {
-		r.out.add(Unit{Place: Deleted, Where: "deleted text", Text: d, Style: Struck})
-	}
-	r.del.Reset()
-}
-
-func on(v string) bool { return v != "0" && v != "false" && v != "none" && v != "off" }
-
-func (r *wordReader) start(name string, attr func(string) string) {
-	switch name {
-	case "p":
-		r.heading, r.item, r.list = false, false, 0
-	case "txbxContent":
-		r.stack = append(r.stack, wordParagraph{r.para.String(), r.style, r.runs})
-		r.para.Reset()
-		r.style, r.runs = 0, 0
-		r.box++
-	case "tbl":
-		r.tables = append(r.tables, wordTable{list: r.w.list()})
-	case "tr":
-		if n := len(r.tables); n > 0 {
-			r.tables[n-1].row++
-			r.tables[n-1].col = 0
-		}
-	case "tc":
-		if n := len(r.tables); n > 0 {
-			r.tables[n-1].col++
-		}
-	case "r":
-		r.run, r.skip = 0, false
-	case "rPr":
-		r.inRPr = true
-	case "t", "delText":
-		r.inText = true
-	case "tab", "ptab":
-		if !r.inRPr {
-			r.para.WriteByte('\t')
-		}
-	case "br", "cr":
-		r.para.WriteByte('\n')
-	case "noBreakHyphen":
-		r.para.WriteByte('-')
-	case "del", "moveFrom":
-		if !r.inRPr {
-			r.inDel++
-		}
-	case "textpath":
-		if s := attr("string"); s != "" {
-			r.out.add(Unit{Place: Watermark, Where: "watermark", Text: s})
-		}
-	case "checkBox", "checkbox", "checked":
-		r.tick(name, attr)
-	default:
-		r.look(name, attr)
-	}
-}
-
-// tick is a box in a form.
-func (r *wordReader) tick(name string, attr func(string) string) {
-	if name == "checked" && on(attr("val")) {
-		r.para.WriteString("[x] ")
-	}
-}
-
-// look reads the properties of runs and paragraphs.
-func (r *wordReader) look(name string, attr func(string) string) {
-	v := attr("val")
-	switch name {
-	case "b":
-		if on(v) {
-			r.run |= Bold
-		}
-	case "caps":
-		if on(v) {
-			r.run |= ShownCaps
-		}
-	case "strike", "dstrike":
-		if on(v) {
-			r.run |= Struck
-		}
-	case "color":
-		if len(v) == 6 && v[0] >= 'B' && v[2] < '5' && v[4] < '5' {
-			r.run |= Red
-		}
-	case "sz":
-		if n, err := strconv.Atoi(v); err == nil && n >= 30 {
-			r.run |= Large
-		}
-	case "jc":
-		if v == "center" {
-			r.style |= Centred
-		}
-	case "pStyle":
-		r.heading = strings.HasPrefix(v, "Heading") || v == "Title" || strings.HasPrefix(v, "Tajuk")
-	case "numPr":
-		r.item = true
-	case "numId":
-		if n, err := strconv.Atoi(v); err == nil {
-			r.list = 1_000_000 + n
-		}
-	case "docPart", "docPr":
-	}
-}
-
-func (r *wordReader) words(t string) {
-	if !r.inText {
-		return
-	}
-	if r.inDel > 0 {
-		r.del.WriteString(t)
-		return
-	}
-	r.para.WriteString(t)
-	if strings.TrimSpace(t) == "" {
-		return
-	}
-	keep := r.style & Centred
-	if r.runs == 0 {
-		r.style = keep | r.run
-	} else {
-		r.style = keep | r.style&r.run
-	}
-	r.runs++
-}
-
-func (r *wordReader) end(name string) {
-	switch name {
-	case "t", "delText":
-		r.inText = false
-	case "rPr":
-		r.inRPr = false
-	case "del", "moveFrom":
-		if !r.inRPr && r.inDel > 0 {
-			r.inDel--
-		}
-	case "p":
-		r.flush()
-	case "txbxContent":
-		r.flush()
-		r.box--
-		if n := len(r.stack); n > 0 {
-			outer := r.stack[n-1]
-			r.stack = r.stack[:n-1]
-			r.para.WriteString(outer.text)
-			r.style, r.runs = outer.style, outer.runs
-		}
-	case "tbl":
-		if n := len(r.tables); n > 0 {
-			r.tables = r.tables[:n-1]
-		}
-	}
 }

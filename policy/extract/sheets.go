@@ -7,32 +7,73 @@ import (
 	"strings"
 )
 
-// readXlsx is a workbook: cells of all sheets, hidden ones too, print headers, comments,
-// names of sheets.
-func (p *pack) readXlsx() {
-	var shared []string
-	p.each(func(n string) bool { return n == "xl/sharedStrings.xml" }, func(_ string, here at, b []byte) {
-		shared = p.shared(here, b)
-	})
-	p.each(func(n string) bool { return n == "xl/workbook.xml" }, func(_ string, here at, b []byte) {
-		out := p.w.part(here, "xlsx")
-		err := p.w.eachXML(b, xmlEvents{
-			start: func(name string, attr func(string) string) {
-				if name == "sheet" {
-					out.add(Unit{Place: FileName, Where: "name of a sheet", Text: attr("name")})
+// A workbook is what the sheets of one have in common.
+type workbook struct {
+	shared []string
+}
+
+// sheetNames are those of sheets, hidden ones too, and what names stand for.
+func (r *officeReader) sheetNames(here at, b []byte) {
+	out := r.w.part(here, "xlsx")
+	inName := false
+	err := r.w.eachXML(b, xmlEvents{
+		start: func(name string, attr func(string) string) {
+			switch name {
+			case "sheet":
+				out.add(Unit{Place: FileName, Where: "name of a sheet", Text: attr("name")})
+			case "definedName":
+				inName = true
+				if v := attr("comment"); v != "" {
+					out.add(Unit{Place: Comment, Where: "name", Text: v})
 				}
-			},
-			end: func(string) {}, text: func(string) {},
-		})
-		out.end()
-		p.damaged(here, "xlsx", err)
+			}
+		},
+		end: func(string) { inName = false },
+		text: func(t string) {
+			if inName && strings.HasPrefix(t, `"`) {
+				out.add(Unit{Place: Hidden, Where: "value of a name", Text: strings.Trim(t, `"`)})
+			}
+		},
 	})
-	p.each(under("xl/worksheets/"), func(name string, here at, b []byte) { p.sheet(here, name, b, shared) })
-	p.each(under("xl/chartsheets/"), func(name string, here at, b []byte) { p.sheet(here, name, b, shared) })
-	for prefix, place := range map[string]Place{"xl/comments": Comment, "xl/threadedComments/": Comment, "xl/drawings/drawing": Stamp, "xl/charts/": Stamp} {
-		p.each(under(prefix), func(_ string, here at, b []byte) { p.drawing(here, "xlsx", place, b) })
+	out.end()
+	r.damaged(here, "xlsx", err)
+}
+
+var quotedLiteral = regexp.MustCompile(`"((?:[^"]|"")*)"`)
+
+// formats are formats of numbers that show words: ;;;"RAHSIA".
+func (r *officeReader) formats(here at, b []byte) {
+	out := r.w.part(here, "xlsx")
+	err := r.w.eachXML(b, xmlEvents{
+		start: func(name string, attr func(string) string) {
+			if name == "numFmt" {
+				for _, m := range quotedLiteral.FindAllStringSubmatch(attr("formatCode"), 20) {
+					out.add(Unit{Place: Stamp, Where: "format of numbers", Text: m[1]})
+				}
+			}
+		},
+		end: func(string) {}, text: func(string) {},
+	})
+	out.end()
+	r.damaged(here, "xlsx", err)
+}
+
+var charCall = regexp.MustCompile(`(?i)\b(?:UNI)?CHAR\((\d{1,6})\)`)
+
+// formulaText joins the texts in a formula, for a cell whose value is not kept.
+func formulaText(f string) string {
+	f = charCall.ReplaceAllStringFunc(f, func(m string) string {
+		n, err := strconv.Atoi(charCall.FindStringSubmatch(m)[1])
+		if err != nil {
+			return m
+		}
+		return `"` + string(rune(n)) + `"`
+	})
+	var b strings.Builder
+	for _, m := range quotedLiteral.FindAllStringSubmatch(f, 100) {
+		b.WriteString(m[1])
 	}
-	p.common("xlsx")
+	return b.String()
 }
 
 func (p *pack) shared(here at, b []byte) (all []string) {
@@ -79,33 +120,43 @@ func printHeader(s string) []string {
 	return strings.Split(s, "\n")
 }
 
-func (p *pack) sheet(here at, name string, b []byte, shared []string) {
-	out := p.w.part(here, "xlsx")
-	list, page := p.w.list(), numberIn(name)
+func (r *officeReader) sheet(here at, name string, b []byte) {
+	out := r.w.part(here, "xlsx")
+	list, page := r.w.list(), numberIn(name)
 	var ref, kind, element string
-	var text strings.Builder
+	var text, formula strings.Builder
 	cell := func() {
 		value := text.String()
 		text.Reset()
+		if value == "" {
+			value = formulaText(formula.String())
+		}
+		formula.Reset()
 		if kind == "s" {
 			n, err := strconv.Atoi(strings.TrimSpace(value))
-			if err != nil || n < 0 || n >= len(shared) {
+			if err != nil || n < 0 || n >= len(r.book.shared) {
 				return
 			}
-			value = shared[n]
+			value = r.book.shared[n]
 		}
 		col, row := cellRef(ref)
 		for l := range strings.SplitSeq(value, "\n") {
 			out.add(Unit{Place: Cell, Where: "cell " + ref, Text: l, Row: row, Col: col, List: list, Page: page})
 		}
 	}
-	err := p.w.eachXML(b, xmlEvents{
+	err := r.w.eachXML(b, xmlEvents{
 		start: func(n string, attr func(string) string) {
 			element = n
 			switch n {
 			case "c":
 				ref, kind = attr("r"), attr("t")
 				text.Reset()
+			case "dataValidation":
+				for _, key := range []string{"prompt", "promptTitle"} {
+					if v := attr(key); v != "" {
+						out.add(Unit{Place: Comment, Where: "prompt", Text: v, Style: Aside})
+					}
+				}
 			}
 		},
 		end: func(n string) {
@@ -113,13 +164,7 @@ func (p *pack) sheet(here at, name string, b []byte, shared []string) {
 			case "c":
 				cell()
 			case "oddHeader", "evenHeader", "firstHeader", "oddFooter", "evenFooter", "firstFooter":
-				place := PageHeader
-				if strings.HasSuffix(n, "Footer") {
-					place = PageFooter
-				}
-				for _, part := range printHeader(text.String()) {
-					out.add(Unit{Place: place, Where: "print " + strings.ToLower(strings.TrimLeft(n, "odevnfirst")), Text: part, Page: page})
-				}
+				printed(out, strings.HasSuffix(n, "Footer"), text.String(), page)
 				text.Reset()
 			}
 			element = ""
@@ -128,11 +173,26 @@ func (p *pack) sheet(here at, name string, b []byte, shared []string) {
 			switch element {
 			case "v", "t", "oddHeader", "evenHeader", "firstHeader", "oddFooter", "evenFooter", "firstFooter":
 				text.WriteString(t)
+			case "f":
+				formula.WriteString(t)
 			}
 		},
 	})
+	joinRows(out)
 	out.end()
-	p.damaged(here, "xlsx", err)
+	r.damaged(here, "xlsx", err)
+}
+
+// printed adds the parts of a print header or footer, a line each.
+func printed(out *writer, foot bool, text string, page int) {
+	u := Unit{Place: PageHeader, Where: "print header", Page: page}
+	if foot {
+		u.Place, u.Where = PageFooter, "print footer"
+	}
+	for _, part := range printHeader(text) {
+		u.Text = part
+		out.add(u)
+	}
 }
 
 // cellRef reads "B4".
@@ -149,21 +209,6 @@ func cellRef(ref string) (col, row int) {
 	return col, row
 }
 
-// readPptx is a presentation: slides, hidden ones too, masters, layouts, notes.
-func (p *pack) readPptx() {
-	for _, f := range []struct {
-		prefix string
-		place  Place
-	}{
-		{"ppt/slides/", Paragraph}, {"ppt/slideMasters/", Master}, {"ppt/slideLayouts/", Master},
-		{"ppt/notesMasters/", Master}, {"ppt/handoutMasters/", Master}, {"ppt/notesSlides/", Notes},
-		{"ppt/comments", Comment}, {"ppt/diagrams/data", Stamp}, {"ppt/charts/", Stamp},
-	} {
-		p.each(under(f.prefix), func(_ string, here at, b []byte) { p.drawing(here, "pptx", f.place, b) })
-	}
-	p.common("pptx")
-}
-
 // drawing gives the paragraphs of DrawingML: slides, shapes, charts, comments.
 func (p *pack) drawing(here at, kind string, place Place, b []byte) {
 	out := p.w.part(here, kind)
@@ -172,9 +217,10 @@ func (p *pack) drawing(here at, kind string, place Place, b []byte) {
 		page = numberIn(path.Base(here.path))
 	}
 	var para strings.Builder
-	var style Style
+	var style, run Style
 	in, list, row, col := false, 0, 0, 0
-	title := false
+	title, furniture := false, Place("")
+	runs := 0
 	flush := func() {
 		u := Unit{Place: place, Where: path.Base(here.path), Page: page, Style: style, List: list, Row: row, Col: col}
 		if list > 0 && place == Paragraph {
@@ -182,30 +228,33 @@ func (p *pack) drawing(here at, kind string, place Place, b []byte) {
 		} else if title && place == Paragraph {
 			u.Place = Heading
 		}
+		if furniture != "" && place != Notes {
+			u.Place = furniture
+		}
 		for l := range strings.SplitSeq(para.String(), "\n") {
 			u.Text = l
 			out.add(u)
 		}
 		para.Reset()
-		style = 0
+		style, runs = 0, 0
 	}
 	err := p.w.eachXML(b, xmlEvents{
 		start: func(name string, attr func(string) string) {
 			switch name {
-			case "t", "text":
-				in = true
+			case "t", "text", "v":
+				in = name != "v" || kind != "xlsx" || place != Comment
+			case "cNvPr", "docPr":
+				for _, key := range []string{"descr", "title"} {
+					if v := attr(key); v != "" {
+						out.add(Unit{Place: Stamp, Where: "description", Text: v, Page: page, Style: Aside})
+					}
+				}
 			case "br":
 				para.WriteByte('\n')
-			case "rPr", "defRPr":
-				if attr("b") == "1" {
-					style |= Bold
-				}
-				if attr("cap") == "all" {
-					style |= ShownCaps
-				}
-				if s := attr("strike"); s != "" && s != "noStrike" {
-					style |= Struck
-				}
+			case "r", "fld":
+				run = 0
+			case "rPr":
+				run = runStyle(attr)
 			case "tbl":
 				list, row = p.w.list(), 0
 			case "tr":
@@ -213,17 +262,27 @@ func (p *pack) drawing(here at, kind string, place Place, b []byte) {
 			case "tc":
 				col++
 			case "ph":
-				title = strings.Contains(strings.ToLower(attr("type")), "title")
+				kind := strings.ToLower(attr("type"))
+				title, furniture = strings.Contains(kind, "title"), ""
+				switch kind {
+				case "ftr":
+					furniture = PageFooter
+				case "hdr":
+					furniture = PageHeader
+				}
 			case "sp":
-				title = false
+				title, furniture = false, ""
 			case "cm": // comments of PowerPoint 2007 hold text without paragraphs
 				flush()
 			}
 		},
 		end: func(name string) {
 			switch name {
-			case "t", "text":
+			case "t", "text", "v":
 				in = false
+				if name == "v" { // of a chart
+					flush()
+				}
 			case "p", "cm", "comment", "threadedComment":
 				flush()
 			case "tbl":
@@ -231,12 +290,39 @@ func (p *pack) drawing(here at, kind string, place Place, b []byte) {
 			}
 		},
 		text: func(t string) {
-			if in {
-				para.WriteString(t)
+			if !in {
+				return
+			}
+			if run&ShownCaps != 0 {
+				t = strings.ToUpper(t)
+			}
+			para.WriteString(t)
+			if strings.TrimSpace(t) == "" {
+				return
+			}
+			if runs++; runs == 1 {
+				style = run
+			} else {
+				style &= run
 			}
 		},
 	})
 	flush()
+	joinRows(out)
 	out.end()
 	p.damaged(here, kind, err)
+}
+
+// runStyle reads the properties of a run of DrawingML.
+func runStyle(attr func(string) string) (s Style) {
+	if attr("b") == "1" {
+		s |= Bold
+	}
+	if c := attr("cap"); c == "all" || c == "small" {
+		s |= ShownCaps
+	}
+	if c := attr("strike"); c != "" && c != "noStrike" {
+		s |= Struck
+	}
+	return s
 }
