@@ -23,8 +23,9 @@ func EICAR() string {
 // Scanner is a running clamd.
 type Scanner struct {
 	*Process
-	Unix string // unix:/path
-	TCP  string // host:port
+	Unix string   // unix:/path
+	TCP  string   // host:port
+	Dirs []string // where it may write
 }
 
 // Clamd runs ClamAV's daemon with a single signature, that of [EICAR], made here. It
@@ -36,6 +37,7 @@ func Clamd(t testing.TB, streamMax int) *Scanner {
 		streamMax = 30 << 20
 	}
 	dir, port := Dir(t), Port(t)
+	temporary := memory(t)
 	write(t, dir, "test.ndb", fmt.Sprintf("%s:0:*:%s\n", Signature, hex.EncodeToString([]byte(EICAR()))))
 	socket := filepath.Join(dir, "s")
 	conf := write(t, dir, "clamd.conf", fmt.Sprintf(`Foreground yes
@@ -50,12 +52,12 @@ MaxThreads 4
 SelfCheck 0
 ConcurrentDatabaseReload no
 LogTime yes
-`, socket, port, dir, memory(t), streamMax))
+`, socket, port, dir, temporary, streamMax))
 	p := start(t, dir, "clamd", "--config-file="+conf)
 	for _, at := range [][2]string{{"unix", socket}, {"tcp", local(port)}} {
 		p.await(t, func() error { return ping(at[0], at[1]) })
 	}
-	return &Scanner{Process: p, Unix: "unix:" + socket, TCP: local(port)}
+	return &Scanner{Process: p, Unix: "unix:" + socket, TCP: local(port), Dirs: []string{dir, temporary}}
 }
 
 func ping(network, address string) error {
