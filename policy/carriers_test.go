@@ -5,14 +5,14 @@ import (
 	"context"
 	"testing"
 
-	"sampul/internal/carriers"
+	marked "sampul/internal/carriers"
 	"sampul/internal/gate"
 	"sampul/internal/message"
 )
 
 // The same mark is found in documents of all kinds.
 func TestEveryCarrierIsOpened(t *testing.T) {
-	all, err := carriers.All()
+	all, err := marked.All()
 	if err != nil {
 		t.Fatal(err)
 	}
