@@ -19,7 +19,7 @@ import (
 )
 
 // RuleSet is the version of the built-in rules; it stands beside each verdict.
-const RuleSet = "builtin-2"
+const RuleSet = "builtin-3"
 
 // Options of an engine. Without a Recorder nothing is recorded, for checks of files.
 type Options struct {

@@ -81,6 +81,16 @@ func TestEvidence(t *testing.T) {
 		{"category", one(extract.Metadata, "category: SULIT"), Sulit, 0},
 		{"description", one(extract.Metadata, "description: Rahsia kejayaan"), 0, 0},
 
+		// E3
+		{"beside a department", one(extract.PageHeader, "Kementerian Contoh – SULIT – Muka 2"), Sulit, 0},
+		{"in the middle, title case", one(extract.PageFooter, "Kementerian Contoh\tSulit\tMuka 2"), Sulit, 0},
+		{"an edition", one(extract.PageHeader, "Majalah Contoh | Edisi | Terhad"), 0, 0},
+		{"two classes", one(extract.PageHeader, "RAHSIA / SULIT"), 0, Rahsia},
+		{"all classes of a template", one(extract.PageHeader, "RAHSIA BESAR / RAHSIA / SULIT / TERHAD"), 0, 0},
+		{"official secrets", one(extract.PageHeader, "RAHSIA RASMI"), 0, Rahsia},
+		{"firm", one(extract.PageHeader, "SYARIKAT MAJU JAYA TERHAD"), 0, 0},
+		{"firm over two lines of a header", units(extract.PageHeader, "SYARIKAT MAJU JAYA", "TERHAD"), 0, 0},
+
 		// E4, E8
 		{"head of a later page", func() extract.Part {
 			p := units(extract.Paragraph, filling(30)...)

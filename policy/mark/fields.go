@@ -127,7 +127,8 @@ func (p *part) furniture(i int, u *unit) {
 	if p.boxes(i, u) {
 		return
 	}
-	for _, s := range segments(u) {
+	apart := strings.ContainsAny(u.Text, "\t\n") || strings.Contains(u.Text, "   ")
+	for n, s := range segments(u) {
 		m := s.isMark()
 		word := ""
 		if m != nil {
@@ -137,9 +138,12 @@ func (p *part) furniture(i int, u *unit) {
 		} else {
 			continue
 		}
-		if words[word] == Terhad && firm.MatchString(p.around(i-1)) && p.written(u, word) == asWritten(p.units[i-1].caps, "") {
+		if words[word] == Terhad && firm.MatchString(p.around(i-1)) {
 			p.add(u, "E3", word, 0, "N4: the end of a firm's name")
 			return
+		}
+		if n > 0 && !apart && (words[word] < Rahsia || english[word]) && p.written(&s, word) != capitals {
+			continue // "Edisi | Terhad": part of a line, and no capitals
 		}
 		switch n := len(levels(s.upper)); {
 		case n > 2:

@@ -177,6 +177,9 @@ func TestMarksEverywhere(t *testing.T) {
 	lines := map[string]bool{"first line": true, "third line": true, "last line": true, "heading": true, "page header": true, "master": true,
 		"watermark": true, "stamp": true, "first cell": true, "picture": true, "head of page 3": true}
 	for word, class := range map[string]Class{"RAHSIA BESAR": RahsiaBesar, "RAHSIA": Rahsia, "SULIT": Sulit, "TERHAD": Terhad} {
+		if testing.Short() && class != RahsiaBesar && class != Sulit {
+			continue
+		}
 		for place, build := range places {
 			for name, d := range disguises {
 				if alone[name] && !lines[place] {
