@@ -2,10 +2,13 @@ package extract
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"path"
 	"strings"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // expand reads a stream that comes out of n octets, within the budget.
@@ -23,6 +26,10 @@ func (w *walker) expandTo(a at, kind string, r io.Reader, n, declared int64) ([]
 	limit := min(byRatio, left, room)
 	var buf []byte
 	var err error
+	if declared > limit { // there is no need to see it
+		w.overExpanded(a, kind, byRatio, left, room)
+		return nil, false
+	}
 	for err == nil && int64(len(buf)) <= limit {
 		if len(buf) == cap(buf) {
 			buf = grown(buf, declared, limit)
@@ -38,23 +45,33 @@ func (w *walker) expandTo(a at, kind string, r io.Reader, n, declared int64) ([]
 	w.held += got
 	spent := w.spend(got)
 	switch {
-	case got > limit && limit == byRatio && limit < min(left, room):
-		w.exceed(a, kind, fmt.Sprintf("it expands to more than %d times its size", w.b.Ratio))
-		return nil, false
-	case !spent || got > limit && left <= room:
-		w.exceed(a, kind, "the message expands to more than "+size(w.b.Expanded))
-		return nil, false
-	case got > limit:
-		w.exceed(a, kind, "files in each other of more than "+size(w.b.Whole))
+	case !spent || got > limit:
+		w.overExpanded(a, kind, byRatio, left, room)
 		return nil, false
 	case err == io.EOF:
 		return buf, true
+	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
+		w.exceed(a, kind, "it asks for more memory than a message may")
+		return nil, false
 	case got == 0:
 		w.gap(a, kind, Damaged, "it cannot be unpacked")
 		return nil, false
 	}
 	w.gap(a, kind, Damaged, "it can be unpacked in part only")
 	return buf, true
+}
+
+// overExpanded tells which of the limits is passed: that of the ratio, of what is left for
+// the message, or of the memory for what stands in each other.
+func (w *walker) overExpanded(a at, kind string, byRatio, left, room int64) {
+	switch {
+	case byRatio <= min(left, room):
+		w.exceed(a, kind, fmt.Sprintf("it expands to more than %d times its size", w.b.Ratio))
+	case left <= room:
+		w.exceed(a, kind, "the message expands to more than "+size(w.b.Expanded))
+	default:
+		w.exceed(a, kind, "with those around it a file of more than "+size(w.b.Whole))
+	}
 }
 
 // grown makes room for more: twice as much, or all that is declared.
@@ -86,7 +103,7 @@ func (b *bundle) locked(here at, name string, n int64) {
 		b.w.res.Files[b.file].Locked = true
 	}
 	if name != "" {
-		b.w.res.Files = append(b.w.res.Files, File{Path: here.path, Name: name, Kind: "", Size: n, Depth: here.depth - 1, Locked: true})
+		b.w.res.Files = append(b.w.res.Files, File{Path: here.path, Name: shortName(name), Kind: "", Size: n, Depth: here.depth - 1, Locked: true})
 	}
 	b.w.gap(here, b.kind, Locked, "it is locked by a password")
 }

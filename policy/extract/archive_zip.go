@@ -115,7 +115,6 @@ func (b *bundle) spans(z *zip.Reader, data []byte) ([]span, bool) {
 		all = append(all, span{at, begin + int64(min(f.CompressedSize64, uint64(len(data))))})
 	}
 	slices.SortFunc(all, func(a, b span) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to)) })
-	all = slices.Compact(all)
 	for i := 1; i < len(all); i++ {
 		if all[i].from < all[i-1].to {
 			return nil, false

@@ -274,12 +274,14 @@ func (w *walker) name(a at, name string) {
 // file reads a document by what it contains. A reader that fails is a finding: one
 // document must not stop the suite.
 func (w *walker) file(a at, s source) {
-	if w.over || !w.tick() {
+	if !w.tick() {
 		return
 	}
+	held := w.held
+	defer func() { w.held = held }()
 	k := sniff(&s)
 	f := len(w.res.Files)
-	w.res.Files = append(w.res.Files, File{Path: a.path, Name: s.name, Kind: k.name, Declared: s.declared, Size: int64(len(s.data)),
+	w.res.Files = append(w.res.Files, File{Path: a.path, Name: shortName(s.name), Kind: k.name, Declared: s.declared, Size: int64(len(s.data)),
 		Depth: a.depth - 1, Head: bytes.Clone(s.data[:min(len(s.data), HeadSize)])})
 	w.current = f
 	if k.apart && w.b.Apart != nil {
@@ -330,3 +332,11 @@ func label(name string) string {
 }
 
 func quoted(name string) string { return fmt.Sprintf("%q", label(name)) }
+
+// shortName bounds a name that rules look at.
+func shortName(name string) string {
+	if len(name) > 1024 {
+		return name[:512] + "..." + name[len(name)-500:]
+	}
+	return name
+}
