@@ -26,7 +26,7 @@ func TestBombs(t *testing.T) {
 		"zeros.bz2": "200 times", "zeros.xz": "200 times", "zeros.zst": "200 times", "zeros.7z": "200 times",
 		"entries.tar.gz": "10000 files", "sparse.tar": "200 times", "sparse-many.tar": "200 times", "dictionary.xz": "200 times",
 		"files.7z": "more files", "folders.7z": "more files", "window.zst": "more memory", "window.rar": "more memory",
-		"lines.txt": "500000 lines", "cells.csv": "500000 lines", "quotes.txt": "500000 lines",
+		"lines.txt": "500000 lines", "cells.csv": "cells in a row", "quotes.txt": "500000 lines",
 		"paragraphs.docx": "200 times", "strings.xlsx": "200 times", "embedded.docx": "16 containers",
 		"multipart-deep": "depth", "multipart-wide": "parts", "message-deep": "depth", "mbox": "10000 files", "fields": "header",
 	}
@@ -43,7 +43,7 @@ func TestBombs(t *testing.T) {
 			t.Errorf("%s: %v", b.Name, err)
 			continue
 		}
-		if n := (after.TotalAlloc - before.TotalAlloc) >> 20; n > 500 {
+		if n := (after.TotalAlloc - before.TotalAlloc) >> 20; n > 1000 {
 			t.Errorf("%s: %d MiB were taken, one after the other", b.Name, n)
 		}
 		if n := (after.HeapSys - after.HeapReleased) >> 20; n > 320 {

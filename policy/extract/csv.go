@@ -26,6 +26,12 @@ func (w *walker) csv(a at, text string) {
 		_, text, _ = strings.Cut(rest, "\n")
 	}
 	out := w.part(a, "csv")
+	for line := range strings.SplitSeq(text, "\n") {
+		if strings.Count(line, string(sep)) > maxColumns {
+			w.exceed(a, "csv", fmt.Sprintf("more than %d cells in a row", maxColumns))
+			return
+		}
+	}
 	list, row := w.list(), 0
 	add := func(fields []string) {
 		row++
@@ -57,6 +63,9 @@ func (w *walker) csv(a at, text string) {
 	joinRows(out)
 	out.end()
 }
+
+// maxColumns is more than any table has.
+const maxColumns = 100_000
 
 // separator is what parts the cells: of those in use the one that is most in the first
 // lines.

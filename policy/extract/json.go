@@ -194,7 +194,10 @@ var jsonLine = regexp.MustCompile(`^[\s{\[,]*["']?([^"':]{1,60})["']?\s*:\s*["']
 func (w *walker) looseJSON(a at, text string) {
 	out := w.part(a, "json")
 	for line := range strings.SplitSeq(text, "\n") {
-		if m := jsonLine.FindStringSubmatch(line); m != nil && len(line) < 4000 {
+		if len(line) >= 4000 {
+			continue
+		}
+		if m := jsonLine.FindStringSubmatch(line); m != nil {
 			out.add(Unit{Place: Paragraph, Where: "key " + label(m[1]), Text: m[1] + ": " + m[2]})
 		}
 	}
