@@ -310,7 +310,7 @@ func (w *walker) file(a at, s source) {
 	case k.trailer:
 		w.hidden(a, s.data, 1)
 	case !k.apart:
-		w.hiddenOf(a, s.data, 1, inText)
+		w.behindText(a, s.data)
 	}
 }
 

@@ -169,6 +169,8 @@ func textKind(s *source) kind {
 		return kind{name: "script", read: readHTML}
 	case bytes.HasPrefix(low, []byte("begin:vcalendar")), bytes.HasPrefix(low, []byte("begin:vcard")):
 		return kind{name: "calendar", read: readCalendar}
+	case mails[ext] && beginsWithField(text), declared == "message/rfc822" && beginsWithField(text):
+		return kind{name: "message", read: readMail}
 	case looksLikeMail(low):
 		return kind{name: "message", read: readMail}
 	case bytes.HasPrefix(low, []byte("from ")) && looksLikeMail(afterLine(low)):
@@ -190,7 +192,7 @@ func textKind(s *source) kind {
 		return kind{name: "json", read: readJSON}
 	case declared == "text/csv", declared == "text/tab-separated-values", ext == "csv", ext == "tsv", ext == "tab":
 		return kind{name: "csv", read: readCSV}
-	case bytes.Contains(low, []byte("-----begin pgp message-----")):
+	case bytes.Contains(s.data, []byte("-----BEGIN PGP ")):
 		return kind{name: "pgp", read: readPGP}
 	}
 	if scripts[ext] || bytes.HasPrefix(low, []byte("#!")) {
@@ -198,6 +200,9 @@ func textKind(s *source) kind {
 	}
 	return kind{name: "text", read: readText}
 }
+
+// mails are endings of messages.
+var mails = map[string]bool{"eml": true, "mht": true, "mhtml": true, "nws": true, "msg": true}
 
 // scripts are endings of text that a system runs when it is opened.
 var scripts = map[string]bool{"js": true, "jse": true, "vbs": true, "vbe": true, "wsf": true, "wsh": true, "wsc": true, "sct": true,

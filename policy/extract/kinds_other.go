@@ -68,6 +68,16 @@ func otherMagics() []magic {
 func loose(s *source) (kind, bool) {
 	b := s.data
 	switch {
+	case isCMS(b):
+		return kind{name: "s/mime", read: readCMS, apart: true}, true
+	case isCertificate(b):
+		return kind{name: "certificate", read: readNothing, apart: true}, true
+	case isKeyStore(b):
+		return kind{name: "key store", read: readNothing, apart: true}, true
+	case isPackets(b):
+		return kind{name: "pgp", read: readPackets, apart: true}, true
+	case isZlib(b):
+		return kind{name: "zlib", read: readZlib, apart: true}, true
 	case isLZMA(b):
 		return kind{name: "lzma", read: readLZMA, apart: true}, true
 	case isTar(b):

@@ -80,10 +80,6 @@ func (w *walker) leaf(a at, x *message.Index, p *message.Part, body io.ReaderAt,
 			w.name(here, other)
 		}
 	}
-	if w.sums == nil && w.locked(here, p) {
-		w.lockedFile(here, p, name, body)
-		return
-	}
 	if !w.member(here) {
 		return
 	}
@@ -99,6 +95,9 @@ func (w *walker) leaf(a at, x *message.Index, p *message.Part, body io.ReaderAt,
 		}
 		return
 	}
+	if w.special(here, p, data) {
+		return
+	}
 	s := source{name: name, declared: p.Type + "/" + p.Subtype, charset: message.ParamValue(p.Params, "charset"),
 		flowed: strings.EqualFold(message.ParamValue(p.Params, "format"), "flowed"), data: data}
 	if p.Type == "multipart" { // its boundary never came: what stands in it is text
@@ -110,10 +109,31 @@ func (w *walker) leaf(a at, x *message.Index, p *message.Part, body io.ReaderAt,
 			k = kind{name: "text", read: readText}
 		}
 		w.guarded(here, k, &s)
-		w.hiddenOf(here, data, 1, inText)
+		w.behindText(here, data)
 		return
 	}
 	w.file(here, s)
+}
+
+// special reads parts that are no document of their own; true: it was one.
+func (w *walker) special(a at, p *message.Part, data []byte) bool {
+	switch p.Type + "/" + p.Subtype {
+	case "text/rfc822-headers", "message/rfc822-headers": // of a message that was not delivered (RFC 6522)
+		w.message(a, message.Parse(append(bytes.TrimRight(data, "\r\n"), "\r\n\r\n"...)), bytes.NewReader(data))
+	case "message/rfc822", "message/global":
+		if !looksLikeText(data) {
+			return false
+		}
+		w.message(a, message.Parse(data), bytes.NewReader(data))
+	case "message/partial":
+		w.gap(a, "message", Damaged, "a part of a message that comes in pieces")
+	case "message/external-body":
+		w.note(a, "it stands elsewhere and is not fetched")
+		w.lines(a, decode(&source{data: data}, 0))
+	default:
+		return false
+	}
+	return true
 }
 
 // described reads what the fields of a part say of it: clients show that as a name.
@@ -166,44 +186,12 @@ func (w *walker) guarded(a at, k kind, s *source) {
 	k.read(w, a, s)
 }
 
-// locked knows parts that are encrypted by what they are declared to be: without the key
-// nothing else can be known of them.
-func (w *walker) locked(a at, p *message.Part) bool {
-	switch p.Type + "/" + p.Subtype {
-	case "application/pkcs7-mime", "application/x-pkcs7-mime":
-		if kind := strings.ToLower(message.ParamValue(p.Params, "smime-type")); kind == "signed-data" {
-			w.gap(a, "s/mime signed", Unread, "opaque signed data is not read yet")
-			return true
-		}
-		w.gap(a, "s/mime", Locked, "a message encrypted by S/MIME")
-		return true
-	case "application/pgp-encrypted":
-		w.gap(a, "pgp", Locked, "a message encrypted by PGP")
-		return true
-	}
-	return false
-}
-
-// lockedFile tells of a part that is not opened: its size counts all the same.
-func (w *walker) lockedFile(a at, p *message.Part, name string, body io.ReaderAt) {
-	n, err := io.Copy(io.Discard, message.NewTransferDecoder(p.Encoding, io.NewSectionReader(body, p.BodyStart, p.End-p.BodyStart)))
-	if err != nil {
-		w.err = err
-		return
-	}
-	kind := "pgp"
-	if strings.HasSuffix(p.Subtype, "pkcs7-mime") {
-		kind = "s/mime"
-	}
-	w.res.Files = append(w.res.Files, File{Path: a.path, Name: name, Kind: kind, Declared: p.Type + "/" + p.Subtype, Size: n, Depth: a.depth - 1, Locked: true})
-}
-
 // content undoes the transfer encoding.
 func (w *walker) content(a at, p *message.Part, body io.ReaderAt) ([]byte, bool) {
 	size := p.End - p.BodyStart
 	raw := io.NewSectionReader(body, p.BodyStart, size)
 	if !w.spend(size) {
-		w.gap(a, "part", TooMuch, "more than can be looked at")
+		w.exceed(a, "part", "more than can be looked at")
 		return nil, false
 	}
 	if p.Encoding == "" || p.Encoding == "7bit" || p.Encoding == "8bit" || p.Encoding == "binary" {
@@ -232,6 +220,20 @@ func (w *walker) content(a at, p *message.Part, body io.ReaderAt) ([]byte, bool)
 		}
 		return b, true
 	}
+	head := make([]byte, min(size, 4096))
+	if n, err := raw.ReadAt(head, 0); n < len(head) {
+		w.err = errors.Join(errors.New("the message is shorter than its index says"), err)
+		return nil, false
+	}
+	if p.Encoding == "base64" && !base64ish(head) { // what it says of itself is wrong
+		b := make([]byte, size)
+		_, err := raw.ReadAt(b, 0)
+		if err == io.EOF {
+			err = nil
+		}
+		w.err = err
+		return b, err == nil
+	}
 	var buf bytes.Buffer
 	buf.Grow(int(min(size, 1<<20)))
 	if _, err := io.Copy(&buf, message.NewTransferDecoder(p.Encoding, raw)); err != nil {
@@ -239,6 +241,21 @@ func (w *walker) content(a at, p *message.Part, body io.ReaderAt) ([]byte, bool)
 		return nil, false
 	}
 	return buf.Bytes(), true
+}
+
+// base64ish says whether most lines are base64 and nothing else, as they are where it was
+// really used.
+func base64ish(head []byte) bool {
+	lines, other := 0, 0
+	for line := range bytes.SplitSeq(head, []byte("\n")) {
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			lines++
+			if !isBase64Line(line) {
+				other++
+			}
+		}
+	}
+	return other*2 <= lines
 }
 
 // headers reads the fields that may carry a mark.

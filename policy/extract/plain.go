@@ -154,12 +154,6 @@ func uudecode(b []byte) (out []byte, used int) {
 	return out, used
 }
 
-// readPGP is text with an encrypted message in it.
-func readPGP(w *walker, a at, s *source) {
-	w.gap(a, "pgp", Locked, "a message encrypted by PGP")
-	readText(w, a, s)
-}
-
 // readEnriched is text/enriched (RFC 1896), and richtext before it: like HTML, but for
 // its line ends.
 func readEnriched(w *walker, a at, s *source) {
