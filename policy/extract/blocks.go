@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"sampul/internal/message"
 )
@@ -76,7 +77,8 @@ func worthOpening(data []byte) bool {
 	if k.apart {
 		return k.name != "unknown binary" && k.name != "pgp" && !inert[k.name]
 	}
-	return mostlyPrinted(decodeUpTo(&source{data: data}, 4096))
+	head := data[:min(len(data), 4096)]
+	return (utf8.Valid(trimPartial(head)) || utf16Order(head) != "") && mostlyPrinted(decodeUpTo(&source{data: data}, 4096))
 }
 
 // base64Run is the first stretch of lines that are base64 and nothing else; -1: none. Marks

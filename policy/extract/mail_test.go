@@ -67,6 +67,7 @@ func TestInText(t *testing.T) {
 		"quoted base64":               {"> " + strings.ReplaceAll(wrapped(base64.StdEncoding.EncodeToString(z), 76), "\n", "\n> "), "b.txt|SULIT", ""},
 		"base64 of a text":            {wrapped(text64, 60), "|SULIT", ""},
 		"a key":                       {wrapped(base64.StdEncoding.EncodeToString(chanced(600)), 64), "", ""},
+		"letters":                     {strings.Repeat(strings.Repeat("a", 70)+"\n", 100), "", ""},
 		"words in long lines":         {strings.Repeat(strings.Repeat("kata", 20)+"\n", 20), "", ""},
 		"yEnc":                        {"=ybegin line=128 size=5 name=a.txt\r\n" + yencoded("Perkara\nSULIT\n") + "\r\n=yend size=5\r\n", "paragraph|file \"a.txt\"|SULIT", ""},
 		"BinHex":                      {binhexed("a.txt", "Perkara\nSULIT\n"), "paragraph|file \"a.txt\"|SULIT", ""},
@@ -75,6 +76,9 @@ func TestInText(t *testing.T) {
 	} {
 		r := read(t, "a.txt", []byte(c.content))
 		all := strings.Join(found(r), "\n")
+		if name == "letters" && len(r.Files) != 1 {
+			t.Errorf("%s: %d files", name, len(r.Files))
+		}
 		if !strings.Contains(all, c.want) || (len(r.Gaps) > 0) != (c.reason != "") || c.reason != "" && r.Gaps[0].Reason != c.reason {
 			t.Errorf("%s: %.400q, gaps %v", name, all, r.Gaps)
 		}
