@@ -125,7 +125,7 @@ func (w *walker) packets(a at, name string, b []byte, sure bool) {
 		}
 		switch p := p.(type) {
 		case *packet.EncryptedKey, *packet.SymmetricKeyEncrypted, *packet.SymmetricallyEncrypted, *packet.AEADEncrypted:
-			if !sure && file < len(w.res.Files) {
+			if file < len(w.res.Files) && w.res.Files[file].Path == a.path {
 				w.res.Files[file].Locked = true
 			}
 			w.gap(a, "pgp", Locked, "a message encrypted by PGP")
