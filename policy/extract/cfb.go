@@ -77,7 +77,7 @@ func checkCompound(b []byte) error {
 			return errNoCompound
 		}
 	}
-	next := sectorChain(b, int(shift))
+	_, next := sectorChain(b, int(shift))
 	entries := 0
 	for sn := le.Uint32(b[48:]); sn < freeSector; sn = next(sn) {
 		if entries += 1 << (shift - 7); entries > maxEntries {
@@ -87,8 +87,8 @@ func checkCompound(b []byte) error {
 	return nil
 }
 
-// sectorChain gives what follows a sector, by the allocation table.
-func sectorChain(b []byte, shift int) func(uint32) uint32 {
+// sectorChain gives how many sectors the allocation table knows, and what follows one.
+func sectorChain(b []byte, shift int) (int, func(uint32) uint32) {
 	sector := func(n uint32) []byte {
 		off := (int64(n) + 1) << shift
 		if off >= int64(len(b)) {
@@ -112,7 +112,7 @@ func sectorChain(b []byte, shift int) func(uint32) uint32 {
 		}
 		difat = le.Uint32(s[4*(per-1):])
 	}
-	return func(n uint32) uint32 {
+	return min(len(fat)*per, len(b)>>shift), func(n uint32) uint32 {
 		i, j := int(n)/per, int(n)%per
 		if i >= len(fat) {
 			return freeSector
@@ -123,6 +123,16 @@ func sectorChain(b []byte, shift int) func(uint32) uint32 {
 		}
 		return le.Uint32(s[4*j:])
 	}
+}
+
+// behindCompound is where what belongs to the file ends: archives may hang behind it.
+func behindCompound(b []byte) int {
+	shift := int(le.Uint16(b[30:]))
+	n, next := sectorChain(b, shift)
+	for n > 0 && next(uint32(n-1)) == 0xffffffff { // free
+		n--
+	}
+	return min(len(b), (n+1)<<shift)
 }
 
 // openCompound reads the directory of b.

@@ -249,6 +249,15 @@ func TestCompound(t *testing.T) {
 	}
 }
 
+// An archive behind a document is read, whoever may open it.
+func TestBehindCompound(t *testing.T) {
+	whole := fixture(t, "lembaran.xls")
+	expect(t, read(t, "a.xls", append(bytes.Clone(whole), zipped(t, "b.txt", "RAHSIA")...)), "paragraph|RAHSIA", "cell|Nama barang")
+	if r := read(t, "a.xls", append(bytes.Clone(whole), make([]byte, 4096)...)); len(r.Gaps) > 0 || len(r.Files) != 1 {
+		t.Errorf("zeros behind it: %+v, files %+v", r.Gaps, r.Files)
+	}
+}
+
 // A directory that goes in circles, streams in circles, sizes of gibibytes.
 func TestPoisonedCompound(t *testing.T) {
 	whole := compoundOf(cfbFile{"WordDocument", bytes.Repeat([]byte("a"), 9000)}, cfbFile{"1Table", []byte("b")})

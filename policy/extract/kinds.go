@@ -167,6 +167,8 @@ func textKind(s *source) kind {
 	switch {
 	case ext == "hta":
 		return kind{name: "script", read: readHTML}
+	case bytes.HasPrefix(low, []byte(`{\rt`)): // behind a BOM, or blank lines
+		return kindOf(`{\rt`)
 	case bytes.HasPrefix(low, []byte("begin:vcalendar")), bytes.HasPrefix(low, []byte("begin:vcard")):
 		return kind{name: "calendar", read: readCalendar}
 	case mails[ext] && beginsWithField(text), declared == "message/rfc822" && beginsWithField(text):

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"bytes"
 	"strings"
 
 	"sampul/internal/message"
@@ -115,12 +116,21 @@ func (w *walker) mapiAttachment(a at, m *mapiItem, open func(here at)) {
 	if short := m.text[mapiShortName]; short != "" && short != name {
 		w.name(here, short)
 	}
-	if b := m.octets[mapiData]; len(b) > 0 {
+	switch b := m.octets[mapiData]; {
+	case isEntity(b, m.text[mapiDeclared]): // of a signed message: all of it stands here
+		w.message(here, message.Parse(b), bytes.NewReader(b))
+	case len(b) > 0:
 		w.file(here, source{name: name, declared: m.text[mapiDeclared], data: b})
 	}
 	if open != nil {
 		open(here)
 	}
+}
+
+// isEntity knows a MIME entity that has none of the fields of a message.
+func isEntity(b []byte, declared string) bool {
+	head := strings.ToLower(string(b[:min(len(b), 64)]))
+	return strings.HasPrefix(head, "content-type:") || strings.HasPrefix(head, "mime-version:") || len(b) > 0 && strings.EqualFold(declared, "multipart/signed")
 }
 
 // message reads a message of Outlook [MS-OXMSG].

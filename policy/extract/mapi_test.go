@@ -65,6 +65,14 @@ func TestOutlookMessage(t *testing.T) {
 	}
 }
 
+// A signed message keeps all of itself in an attachment, as it was sent.
+func TestSignedOutlookMessage(t *testing.T) {
+	entity := "Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\nUkFIU0lB\r\n--b--\r\n"
+	all := append(messageOf("", 32, map[string][]byte{"0037001F": utf16Text("a")}),
+		messageOf("__attach_version1.0_#00000000/", 8, map[string][]byte{"3707001F": utf16Text("smime.p7m"), "37010102": []byte(entity)})...)
+	expect(t, read(t, "a.msg", compoundOf(all...)), "paragraph|RAHSIA")
+}
+
 // attribute is one of winmail.dat.
 func attribute(level byte, id int, data []byte) []byte {
 	b := []byte{level}

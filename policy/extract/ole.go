@@ -21,6 +21,9 @@ func readOLE(w *walker, a at, s *source) {
 		return
 	}
 	c.storage(a, c.root, true)
+	if end := behindCompound(s.data); len(s.data)-end > 64 {
+		w.hidden(a, s.data, end)
+	}
 }
 
 // storage reads a document, or an object in one.

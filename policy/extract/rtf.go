@@ -76,6 +76,9 @@ const maxGroups = 1000
 
 func readRTF(w *walker, a at, s *source) {
 	r := &rtfReader{w: w, a: a, part: w.part(a, "rtf"), b: s.data, page: "windows-1252", fonts: map[int]rtfFont{}, usual: -1, beside: map[Place]*writer{}}
+	if !strings.HasPrefix(string(r.b[:min(len(r.b), 4)]), `{\rt`) { // a BOM, or blank lines
+		r.b = []byte(strings.TrimLeft(decode(s, 0), "\ufeff \t\r\n"))
+	}
 	r.state = rtfState{para: &rtfPara{to: rtfDestination{place: Paragraph}}, uc: 1, font: -1}
 	r.run()
 	r.decode()

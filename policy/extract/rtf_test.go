@@ -86,6 +86,7 @@ func TestRTF(t *testing.T) {
 		"binary in between":  {"{\\rtf1 RAH\\bin3 }{xSIA\\par}", "paragraph|RAHSIA"},
 		"no version":         {`{\rt R\'41HSIA\par}`, "paragraph|RAHSIA"},
 		"version of nothing": {`{\rtfvpn RAHSIA\par}`, "paragraph|RAHSIA"},
+		"behind a BOM":       {"\xef\xbb\xbf\r\n{\\rtf1 RAHSIA\\par}", "paragraph|RAHSIA"},
 		"never closed":       {`{\rtf1 {\b {\i RAHSIA`, "paragraph|RAHSIA"},
 		"very deep":          {`{\rtf1 ` + deep + `RAHSIA\par}`, "paragraph|RAHSIA"},
 		"packed file":        {`{\rtf1{\object\objemb{\*\objdata ` + ole1("Package", packageOf("nota.txt", []byte("SULIT"))) + `}{\result a}}}`, "paragraph|SULIT"},
