@@ -219,7 +219,7 @@ func msiName(s *storage) bool {
 // strings reads the streams of a storage that is not known: documents in them, and text.
 func (c *compound) strings(a at, s *storage) {
 	for _, one := range s.streams {
-		if strings.IndexByte("\x01\x02\x03\x05", one.name[0]) >= 0 && len(one.name) > 1 || one.f.Size == 0 {
+		if len(one.name) > 1 && strings.IndexByte("\x01\x02\x03\x05", one.name[0]) >= 0 || one.f.Size == 0 {
 			continue
 		}
 		b := c.read(a, one)
