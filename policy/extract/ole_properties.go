@@ -142,7 +142,7 @@ func propertyValue(b []byte, page string) string {
 		return strconv.Itoa(int(int32(n)))
 	case 0x0b:
 		return strconv.FormatBool(n&0xffff != 0)
-	case 0x1e, 8, 0x41: // octets that are text, or may be
+	case 0x1e, 8:
 		n = min(n, int64(len(rest)))
 		return zeroEnded(message.DecodeCharset(page, rest[:n]))
 	case 0x1f:

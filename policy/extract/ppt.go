@@ -29,7 +29,6 @@ const (
 	pptNotes      = 0x03f0
 	pptPersist    = 0x03f3
 	pptMaster     = 0x03f8
-	pptMacros     = 0x03ff
 	pptTextHeader = 0x0f9f
 	pptChars      = 0x0fa0
 	pptBytes      = 0x0fa8
@@ -42,6 +41,7 @@ const (
 	pptDirectory  = 0x1772
 	pptTags       = 0x1388
 	pptTag        = 0x1389
+	pptLater      = 0x138b
 	pptComment    = 0x2ee0
 	pptLocked     = 0x2f14
 )
@@ -358,8 +358,9 @@ func (t *slideText) walk(rec record, depth int) {
 		})
 		return
 	}
-	// A text box holds records though its version does not say so.
-	if rec.version != 15 && rec.kind != 0xf00d {
+	// A text box holds records though its version does not say so, and so does what later
+	// PowerPoints added, such as comments.
+	if rec.version != 15 && rec.kind != 0xf00d && rec.kind != pptLater {
 		return
 	}
 	was := t.in

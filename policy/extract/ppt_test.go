@@ -79,6 +79,7 @@ func TestPresentation(t *testing.T) {
 		"footer of all slides":   {presentation(nil, boxRecord(pptDocument, 0, boxRecord(pptFurniture, 3, leafRecord(pptString, 2, utf16Text("RAHSIA"))))), "page-footer|RAHSIA"},
 		"header of notes":        {presentation(nil, boxRecord(pptDocument, 0, boxRecord(pptFurniture, 4, leafRecord(pptString, 1, utf16Text("RAHSIA"))))), "page-header|RAHSIA"},
 		"comment":                {presentation(nil, boxRecord(pptDocument, 0, outline(0, 2, "a")), boxRecord(pptSlide, 0, boxRecord(pptComment, 0, leafRecord(pptString, 0, utf16Text("orang")), leafRecord(pptString, 1, utf16Text("RAHSIA"))))), "comment|RAHSIA"},
+		"comment of 2002":        {presentation(nil, boxRecord(pptDocument, 0, outline(0, 2, "a")), boxRecord(pptSlide, 0, boxRecord(pptTags, 0, boxRecord(0x138a, 0, leafRecord(pptString, 0, utf16Text("___PPT10")), leafRecord(pptLater, 0, boxRecord(pptComment, 0, leafRecord(pptString, 1, utf16Text("RAHSIA")))))))), "comment|RAHSIA"},
 		"WordArt":                {presentation(nil, boxRecord(pptDocument, 0, outline(0, 2, "a")), boxRecord(pptSlide, 0, boxRecord(0xf002, 0, wordArt("RAHSIA")))), "watermark|RAHSIA"},
 		"object":                 {presentation(nil, boxRecord(pptDocument, 0), leafRecord(pptObject, 0, object)), "cell|RAHSIA"},
 		"compressed object":      {presentation(nil, boxRecord(pptDocument, 0), leafRecord(pptObject, 1, append(words(len(object)), packed.Bytes()...))), "cell|RAHSIA"},

@@ -244,6 +244,8 @@ func (r *rtfReader) put(s string) {
 	p.runs++
 }
 
+var asHTML = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+
 // source gathers the HTML of which the document was made [MS-OXRTFEX]: tags as they are,
 // and the text between them.
 func (r *rtfReader) source(p *rtfPara, s string) {
@@ -251,7 +253,7 @@ func (r *rtfReader) source(p *rtfPara, s string) {
 	case p.to.name == "htmltag":
 		r.html.WriteString(s)
 	case p.to.place == Paragraph && p.to.name == "":
-		r.html.WriteString(strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s))
+		r.html.WriteString(asHTML.Replace(s))
 	}
 }
 

@@ -175,7 +175,7 @@ func (r *tnefReader) property(m *mapiItem, f *tnefFile, v *mapiValues, kind, id 
 		size = 16
 	case 1, 0: // nothing
 		several = false
-	case 0x1e, 0x1f, 0x0d, 0x102:
+	case 0x1e, 0x1f, 0x0d, 0x102, 0xfb:
 		size = -1
 	default:
 		v.ok = false // of unknown size: what follows cannot be found

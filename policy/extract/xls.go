@@ -77,6 +77,7 @@ func readBIFF(w *walker, a at, s *source) {
 func (r *workbookReader) run() {
 	r.page, r.sheets, r.version = "windows-1252", map[int]string{}, 8
 	r.out = r.w.part(r.a, r.kind)
+	records := 0
 	for r.i+4 <= len(r.b) {
 		begin := r.i
 		kind, n := le.Uint16(r.b[r.i:]), int(le.Uint16(r.b[r.i+2:]))
@@ -98,7 +99,7 @@ func (r *workbookReader) run() {
 			continue
 		}
 		r.record(kind, body, begin)
-		if r.w.over || r.w.ctx.Err() != nil {
+		if records++; records&0xff == 0 && !r.w.tick() {
 			break
 		}
 	}
