@@ -52,7 +52,7 @@ func (m *metafile) end() {
 		lines = append(lines, t.text)
 	}
 	place := Paragraph
-	if len(lines) <= 3 { // a stamp, or what is like one
+	if len(lines) == 1 { // a stamp; of several lines, one may be of a table or a list
 		place = Stamp
 	}
 	out := m.w.part(m.a, m.kind)
