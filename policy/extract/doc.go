@@ -57,6 +57,7 @@ func (c *compound) word(a at, s *storage, main *stream) {
 	f := &wordFile{c: c, a: a, main: c.read(a, main), ends: map[int]wordPara{}}
 	if len(f.main) < 0x160 {
 		c.w.gap(a, "doc", Damaged, "it breaks off")
+		c.w.strings(a, "doc", f.main)
 		return
 	}
 	flags := le.Uint16(f.main[10:])
@@ -77,6 +78,7 @@ func (c *compound) word(a at, s *storage, main *stream) {
 		f.table, f.data = f.main, f.main
 	default:
 		c.w.gap(a, "doc", Damaged, "no version of Word is known that wrote it")
+		c.w.strings(a, "doc", f.main)
 		return
 	}
 	if !f.pieces(flags) {
@@ -104,6 +106,7 @@ func (f *wordFile) pieces(flags uint16) bool {
 	}
 	if len(clx) < 5 || clx[0] != 2 {
 		f.c.w.gap(f.a, "doc", Damaged, "its list of pieces is not there")
+		f.c.w.strings(f.a, "doc", f.main) // a mark may still be seen
 		return false
 	}
 	list := clx[5:]

@@ -2,6 +2,7 @@ package extract
 
 import (
 	"encoding/binary"
+	"strings"
 	"testing"
 )
 
@@ -105,6 +106,15 @@ func TestWordPieces(t *testing.T) {
 	r := read(t, "a.doc", compoundOf(append(docOf(0, plain, nil, docPiece{"isi ya\r", false}), cfbFile{"Macros/VBA/dir", []byte("x")})...))
 	if expect(t, r); !r.Files[0].Macros {
 		t.Error("macros are not told of")
+	}
+}
+
+// A document whose pieces cannot be found is damaged, and what its octets say counts.
+func TestWordWithoutPieces(t *testing.T) {
+	files := docOf(0, []int{7}, nil, docPiece{"RAHSIA\r", false})
+	r := read(t, "a.doc", compoundOf(files[0]))
+	if oneGap(t, r, Damaged); !strings.Contains(strings.Join(found(r), "\n"), "strings|body|RAHSIA") {
+		t.Errorf("%q", found(r))
 	}
 }
 

@@ -31,7 +31,7 @@ func (c *compound) storage(a at, s *storage, top bool) {
 	if c.protected(a, s) {
 		return
 	}
-	if s.stream("__properties_version1.0") != nil {
+	if s.stream("__properties_version1.0") != nil || s.stream("__substg1.0_0037001F") != nil || s.stream("__substg1.0_1000001F") != nil {
 		c.is("msg")
 		c.message(a, s, top)
 		return
