@@ -23,7 +23,8 @@ type pdfReader struct {
 	cut     bool // there is more than is taken
 	pending []pdfFile
 	fields  []Unit
-	images  int
+	images  int     // pieces of pages that were drawn
+	stamps  *writer // what they say
 }
 
 // maxPDFs is how many documents in one file, one behind another, are read.
@@ -187,6 +188,7 @@ func (d *pdfReader) readPage(i int) {
 	p := t.layOut(i+1, append(o.strikes, notes.strikes...))
 	p.aside = append(p.aside, notes.units...)
 	d.pages = append(d.pages, p)
+	o.shapes = append(o.shapes, t.strange()...)
 	if d.isPicture(t, o) {
 		d.scans = append(d.scans, i)
 	} else if page != 0 {

@@ -80,12 +80,13 @@ func startPDF(o PDFOptions) (pdfium.Pool, error) {
 	return pool, nil
 }
 
-// A pdfMapping is the memory of an instance. It goes back to the system at once, where the
-// garbage of a collected heap would stay for a while.
+// A pdfMapping is the memory of an instance: addresses for all that it may take, of which it
+// has what it asked for. It goes back to the system at once, where the garbage of a collected
+// heap would stay for a while.
 type pdfMapping struct{ all []byte }
 
 func pdfMapMemory(_, most uint64) experimental.LinearMemory {
-	b, err := unix.Mmap(-1, 0, int(min(most, pdfMemory)), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+	b, err := unix.Mmap(-1, 0, int(min(most, pdfMemory)), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
 	if err != nil {
 		return &pdfMapping{}
 	}
@@ -93,7 +94,7 @@ func pdfMapMemory(_, most uint64) experimental.LinearMemory {
 }
 
 func (m *pdfMapping) Reallocate(size uint64) []byte {
-	if size > uint64(len(m.all)) {
+	if size > uint64(len(m.all)) || size > 0 && unix.Mprotect(m.all[:size], unix.PROT_READ|unix.PROT_WRITE) != nil {
 		return nil
 	}
 	return m.all[:size]

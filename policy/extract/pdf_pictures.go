@@ -1,16 +1,19 @@
 package extract
 
 import (
+	"cmp"
 	"image"
 	"math"
+	"slices"
 )
 
 // pdfObjects is what a page draws besides writing.
 type pdfObjects struct {
 	strikes  [][4]float64 // flat and thin
 	images   []pdfImage
-	covered  float64 // share of the page that pictures take
-	outlines int     // paths
+	shapes   []pdfImage // that may be letters; their width is how many pieces they are of
+	covered  float64    // share of the page that pictures take
+	outlines int        // paths
 }
 
 // A pdfImage is a picture on a page: where it is shown, and how many pixels it has.
@@ -30,6 +33,7 @@ const (
 const (
 	maxObjects = 100_000 // of a page are looked at
 	maxNested  = 6       // forms in each other
+	maxShapes  = 600     // of a page that may be letters
 )
 
 // pdfMatrix is a, b, c, d, e, f as PDF has them.
@@ -98,8 +102,14 @@ func (d *pdfReader) object(o *pdfObjects, obj, page uint64, frame pdfFrame, m pd
 	switch kind {
 	case objectPath:
 		o.outlines++
-		if h := r[3] - r[1]; h < 3 && r[2]-r[0] > 6 && len(o.strikes) < 10_000 {
+		w, h := r[2]-r[0], r[3]-r[1]
+		if h < 3 && w > 6 && len(o.strikes) < 10_000 {
 			o.strikes = append(o.strikes, r)
+		}
+		if h >= leastHeight && h < 150 && w > 1 && w < frame.w && len(o.shapes) < maxShapes {
+			if n := pdfInt(e.call("FPDFPath_CountSegments", obj)); n >= 4 && n != 5 { // five make a rectangle
+				o.shapes = append(o.shapes, pdfImage{r, n, 0})
+			}
 		}
 	case objectShading:
 		o.outlines++
@@ -134,38 +144,67 @@ func (d *pdfReader) isPicture(t *pdfTextPage, o *pdfObjects) bool {
 	case t.lost > 8 && t.lost > len(t.glyphs)/4:
 		return true
 	case seen < fewLetters:
-		return o.covered > 0.05 || o.outlines >= manyOutlines
+		return o.covered > 0.05 || o.outlines >= manyOutlines || len(o.regions(t.frame)) > 0
 	}
 	return false
 }
 
-// render draws a part of a page, from top to bottom of it in shares of its height, in
-// shades of grey.
-func (d *pdfReader) render(i int, from, to float64) (*image.Gray, error) {
-	e := d.e
-	page := e.long("FPDF_LoadPage", d.doc, uint64(i))
+// render draws a page.
+func (d *pdfReader) render(i, dpi int) (image.Image, error) {
+	page := d.e.long("FPDF_LoadPage", d.doc, uint64(i))
 	if page == 0 {
 		return nil, d.why()
 	}
-	defer e.call("FPDF_ClosePage", page)
-	w, h := pdfFloat(e.call("FPDF_GetPageWidthF", page)), pdfFloat(e.call("FPDF_GetPageHeightF", page))
+	defer d.e.call("FPDF_ClosePage", page)
+	frame := d.e.frame(page)
+	return d.area(page, frame, [4]float64{0, 0, frame.w, frame.h}, float64(dpi)/72)
+}
+
+// area draws a part of a page, pixels to a point of it.
+func (d *pdfReader) area(page uint64, frame pdfFrame, r [4]float64, scale float64) (image.Image, error) {
+	e := d.e
+	w, h := r[2]-r[0], r[3]-r[1]
 	if !(w > 0 && h > 0) {
 		return nil, errPDFium
 	}
-	scale := min(pictureDPI/72, math.Sqrt(maxPixels/(w*h)))
+	scale = min(scale, math.Sqrt(maxPixels/(w*h)))
 	width, height := max(int(w*scale), 1), max(int(h*scale), 1)
-	top := int(from * float64(height))
-	rows := max(min(int(to*float64(height)), height)-top, 1)
-	b := e.draw(page, 1, width, rows, 0, -top, width, height)
-	if b == nil {
+	if width > 1<<15 || height > 1<<15 {
+		return nil, errPDFium
+	}
+	const bgrx = 3
+	bm := e.long("FPDFBitmap_CreateEx", uint64(width), uint64(height), bgrx, 0, 0)
+	if bm == 0 {
 		return nil, d.why()
 	}
-	return &image.Gray{Pix: b, Stride: width, Rect: image.Rect(0, 0, width, rows)}, nil
+	defer e.call("FPDFBitmap_Destroy", bm)
+	e.call("FPDFBitmap_FillRect", bm, 0, 0, uint64(width), uint64(height), 0xffffffff)
+	i32 := func(v float64) uint64 { return uint64(uint32(int32(v))) }
+	const annotations, redFirst = 0x01, 0x10
+	e.long("FPDF_RenderPageBitmap", bm, page, i32(-r[0]*scale), i32((r[3]-frame.h)*scale), i32(frame.w*scale), i32(frame.h*scale), 0, annotations|redFirst)
+	stride := pdfInt(e.call("FPDFBitmap_GetStride", bm))
+	p := e.call("FPDFBitmap_GetBuffer", bm)
+	if e.err != nil || p == 0 || stride < 4*width {
+		return nil, d.why()
+	}
+	all := e.read(uint32(p), uint32(stride*height))
+	if len(all) < stride*height {
+		return nil, d.why()
+	}
+	img := image.NewRGBA(image.Rect(0, 0, width, height))
+	for y := range height {
+		copy(img.Pix[y*img.Stride:(y+1)*img.Stride], all[y*stride:])
+	}
+	for i := 3; i < len(img.Pix); i += 4 {
+		img.Pix[i] = 255
+	}
+	return img, nil
 }
 
 const (
 	pictureDPI = 200.0
-	maxPixels  = 6e6 // of a page that is drawn
+	maxPixels  = 6e6 // of what is drawn at a time
+	maxStuck   = 300 // pieces of a document's pages that are drawn
 )
 
 func (d *pdfReader) why() error {
@@ -178,57 +217,119 @@ func (d *pdfReader) why() error {
 	return errPDFium
 }
 
-// draw draws a page of a size on a bitmap of width by rows, of 1 octet a pixel, or 4 for
-// colours (blue, green, red, nothing).
-func (e *pdfEngine) draw(page uint64, octets, width, rows, x, y, sizeX, sizeY int) []byte {
-	format := uint64(1) // grey
-	if octets == 4 {
-		format = 3 // BGRx
-	}
-	bm := e.long("FPDFBitmap_CreateEx", uint64(width), uint64(rows), format, 0, 0)
-	if bm == 0 {
-		return nil
-	}
-	defer e.call("FPDFBitmap_Destroy", bm)
-	e.call("FPDFBitmap_FillRect", bm, 0, 0, uint64(width), uint64(rows), 0xffffffff)
-	const annotations, grey = 0x01, 0x08
-	flags := uint64(annotations)
-	if octets == 1 {
-		flags |= grey
-	}
-	i32 := func(v int) uint64 { return uint64(uint32(int32(v))) }
-	e.long("FPDF_RenderPageBitmap", bm, page, i32(x), i32(y), i32(sizeX), i32(sizeY), 0, flags)
-	stride := pdfInt(e.call("FPDFBitmap_GetStride", bm))
-	p := e.call("FPDFBitmap_GetBuffer", bm)
-	if e.err != nil || p == 0 || stride < width*octets {
-		return nil
-	}
-	all := e.read(uint32(p), uint32(stride*rows))
-	if len(all) < stride*rows {
-		return nil
-	}
-	out := make([]byte, width*rows*octets)
-	for r := range rows {
-		copy(out[r*width*octets:(r+1)*width*octets], all[r*stride:])
-	}
-	return out
-}
-
-// Pictures that are smaller are no stamps.
-const (
-	leastWidth  = 200
-	leastHeight = 60
-	maxStuck    = 200 // pictures of one document that are looked at
-)
-
-// stuck reads the pictures on a page of text, such as stamps: as they are shown, with what
-// is drawn over them.
+// stuck reads pictures on a page of text, such as stamps, and what looks like letters and
+// is none that PDFium knows: as they are shown, with what is drawn over them.
 func (d *pdfReader) stuck(page uint64, frame pdfFrame, o *pdfObjects, i int) {
+	for _, r := range o.regions(frame) {
+		if !d.more() {
+			return
+		}
+		if d.images++; d.images > maxStuck {
+			d.cut = true
+			return
+		}
+		img, err := d.area(page, frame, r, pictureDPI/72)
+		if err != nil {
+			d.cut = d.cut || d.e.err == nil
+			return
+		}
+		if d.stamps == nil {
+			d.stamps = d.w.part(d.a, "pdf")
+		}
+		d.w.picture(d.a, d.stamps, img, i+1)
+	}
 }
 
 // pictures reads the pages that are pictures.
 func (d *pdfReader) pictures() {
-	if len(d.scans) > 0 && d.more() {
-		d.w.gap(d.a, "pdf", Unread, "pages that are pictures are not read yet")
+	if d.stamps != nil {
+		d.stamps.end()
 	}
+	if len(d.scans) == 0 || !d.more() {
+		return
+	}
+	out := d.w.part(d.a, "pdf")
+	d.w.scan(d.a, out, scanned{
+		pages:  len(d.scans),
+		number: func(i int) int { return d.scans[i] + 1 },
+		page:   func(i, dpi int) (image.Image, error) { return d.render(d.scans[i], dpi) },
+	})
+	out.end()
+}
+
+// Pieces of a page that are smaller carry no mark.
+const (
+	leastWidth  = 28.0 // points
+	leastHeight = 6.0
+	leastPixels = 200 // of a picture, across
+	leastRows   = 60
+)
+
+// regions are the parts of a page that must be looked at: pictures, those that touch as
+// one, and rows of shapes that may be letters.
+func (o *pdfObjects) regions(frame pdfFrame) [][4]float64 {
+	var out [][4]float64
+	for _, g := range pdfTouching(o.images, 2, 2) {
+		dots := 0.0 // to a point
+		for _, m := range g {
+			dots = max(dots, float64(m.width)/max(m.rect[2]-m.rect[0], 1))
+		}
+		r := pdfAround(g)
+		if w, h := r[2]-r[0], r[3]-r[1]; max(w, h)*dots >= leastPixels && min(w, h)*dots >= leastRows {
+			out = append(out, r)
+		}
+	}
+	for _, g := range pdfTouching(o.shapes, 14, 3) {
+		n := 0
+		for _, m := range g {
+			n += m.width // pieces of its outline
+		}
+		if r := pdfAround(g); n >= 30 && r[2]-r[0] >= leastWidth && r[3]-r[1] >= leastHeight {
+			out = append(out, r)
+		}
+	}
+	for i, r := range out {
+		out[i] = [4]float64{max(r[0]-8, 0), max(r[1]-8, 0), min(r[2]+8, frame.w), min(r[3]+8, frame.h)}
+	}
+	return slices.DeleteFunc(out, func(r [4]float64) bool { return r[0] >= r[2] || r[1] >= r[3] })
+}
+
+// pdfTouching gathers what is no further apart than dx and dy.
+func pdfTouching(all []pdfImage, dx, dy float64) [][]pdfImage {
+	all = slices.Clone(all)
+	slices.SortFunc(all, func(a, b pdfImage) int {
+		return cmp.Or(cmp.Compare(math.Round(b.rect[1]/4), math.Round(a.rect[1]/4)), cmp.Compare(a.rect[0], b.rect[0]))
+	})
+	var groups [][]pdfImage
+	var boxes [][4]float64
+	for _, m := range all {
+		to := -1
+		for k := 0; k < len(boxes); k++ {
+			b := boxes[k]
+			if m.rect[0] > b[2]+dx || m.rect[2] < b[0]-dx || m.rect[1] > b[3]+dy || m.rect[3] < b[1]-dy {
+				continue
+			}
+			if to < 0 {
+				to = k
+				groups[k] = append(groups[k], m)
+			} else { // it joins two
+				groups[to] = append(groups[to], groups[k]...)
+				groups, boxes = slices.Delete(groups, k, k+1), slices.Delete(boxes, k, k+1)
+				k--
+			}
+			boxes[to] = pdfAround(groups[to])
+		}
+		if to < 0 {
+			groups, boxes = append(groups, []pdfImage{m}), append(boxes, m.rect)
+		}
+	}
+	return groups
+}
+
+func pdfAround(g []pdfImage) [4]float64 {
+	r := g[0].rect
+	for _, m := range g[1:] {
+		r = [4]float64{min(r[0], m.rect[0]), min(r[1], m.rect[1]), max(r[2], m.rect[2]), max(r[3], m.rect[3])}
+	}
+	return r
 }

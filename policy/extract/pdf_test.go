@@ -44,7 +44,14 @@ func pdfDeflated(s string) string {
 // page adds a page of A4; more are entries of it, such as "/Annots [...]".
 func (b *pdfBuilder) page(content, more string) *pdfBuilder {
 	c := b.stream("/Filter /FlateDecode", pdfDeflated(content))
-	n := b.object(fmt.Sprintf("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources << /Font 3 0 R >> /Contents %d 0 R %s >>", c, more))
+	more += " "
+	if !strings.Contains(more, "/Resources") {
+		more += "/Resources << /Font 3 0 R >> "
+	}
+	if !strings.Contains(more, "/MediaBox") {
+		more += "/MediaBox [0 0 595 842] "
+	}
+	n := b.object(fmt.Sprintf("<< /Type /Page /Parent 2 0 R /Contents %d 0 R %s>>", c, more))
 	b.pages = append(b.pages, fmt.Sprint(n, " 0 R"))
 	return b
 }

@@ -78,7 +78,8 @@ type pdfTextPage struct {
 	frame  pdfFrame
 	glyphs []pdfGlyph
 	looks  []pdfLook
-	lost   int // letters whose codes nobody knows
+	lost   int        // letters whose codes nobody knows
+	odd    []pdfImage // where they stand
 }
 
 // maxGlyphs is how many letters of one page are taken.
@@ -122,8 +123,10 @@ func (d *pdfReader) letters(page uint64, frame pdfFrame) *pdfTextPage {
 			last, look = obj, int32(len(t.looks))
 			t.looks = append(t.looks, d.look(tp, c, obj, &frame))
 		}
-		if t.looks[look].unmapped || r == 0 || r == unicode.ReplacementChar || unicode.Is(unicode.Co, r) {
+		unknown := t.looks[look].unmapped || r < ' ' || r == unicode.ReplacementChar || r == 0xfffe || r == 0xffff || unicode.Is(unicode.Co, r)
+		if unknown && r != '\t' && r != '\n' && r != '\r' {
 			t.lost++
+			t.boxOf(e, tp, c, &frame)
 		}
 		if r < ' ' || r == 0xfffe || r == 0xffff {
 			continue
@@ -141,6 +144,22 @@ func (d *pdfReader) letters(page uint64, frame pdfFrame) *pdfTextPage {
 		t.glyphs = append(t.glyphs, g)
 	}
 	return t
+}
+
+// boxOf keeps where a letter stands that nobody knows.
+func (t *pdfTextPage) boxOf(e *pdfEngine, tp, c uint64, frame *pdfFrame) {
+	if s := uint64(e.scratch); len(t.odd) < maxShapes && e.call("FPDFText_GetLooseCharBox", tp, c, s) != 0 {
+		t.odd = append(t.odd, pdfImage{frame.rect(e.float(0), e.float(3), e.float(2), e.float(1)), 12, 0})
+	}
+}
+
+// strange are the letters that nobody knows, as shapes to look at: words of them, since a
+// sign alone is a bullet.
+func (t *pdfTextPage) strange() []pdfImage {
+	if len(t.odd) < 4 {
+		return nil
+	}
+	return t.odd
 }
 
 // look says how the text object of letter i looks.
