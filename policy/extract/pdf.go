@@ -23,6 +23,7 @@ type pdfReader struct {
 	cut     bool // there is more than is taken
 	pending []pdfFile
 	fields  []Unit
+	lines   int     // on all pages
 	images  int     // pieces of pages that were drawn
 	stamps  *writer // what they say
 }
@@ -144,7 +145,7 @@ func (d *pdfReader) read() {
 		}
 	}
 	n := pdfInt(e.call("FPDF_GetPageCount", d.doc))
-	for i := 0; i < n && d.more(); i++ {
+	for i := 0; i < n && d.more() && d.lines <= d.w.b.Units-d.w.used.Units; i++ { // write tells of the limit
 		d.readPage(i)
 	}
 	d.objects()
@@ -188,6 +189,7 @@ func (d *pdfReader) readPage(i int) {
 	p := t.layOut(i+1, append(o.strikes, notes.strikes...))
 	p.aside = append(p.aside, notes.units...)
 	d.pages = append(d.pages, p)
+	d.lines += len(p.lines) + len(p.aside)
 	o.shapes = append(o.shapes, t.strange()...)
 	if d.isPicture(t, o) {
 		d.scans = append(d.scans, i)
