@@ -2,8 +2,6 @@ package main
 
 import (
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +18,6 @@ func workerCommand() *cobra.Command {
 			if len(args) > 0 {
 				return usagef("worker is what the suite starts by itself")
 			}
-			signal.Reset(os.Interrupt, syscall.SIGTERM) // it has nothing to finish
 			return inspect.Serve(os.Stdin, os.Stdout)
 		}}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"syscall"
 	"unsafe"
@@ -38,6 +39,10 @@ var forbidden = []string{
 	"setrlimit", "sethostname", "setdomainname", "settimeofday", "clock_settime", "adjtimex", "clock_adjtime", "personality", "syslog",
 }
 
+// ignoreSignals leaves it to the suite when its workers end: who stops a service signals all
+// its processes, and what they read must not pass for unreadable because of that.
+func ignoreSignals() { signal.Ignore(unix.SIGTERM, unix.SIGINT, unix.SIGHUP) }
+
 const writing = unix.O_WRONLY | unix.O_RDWR | unix.O_CREAT | unix.O_TRUNC | unix.O_APPEND
 
 // Become is what such a command does: this process closes the cage and becomes the program,
@@ -58,6 +63,7 @@ func Become(program []string) error {
 	if err != nil {
 		return err
 	}
+	ignoreSignals()
 	runtime.LockOSThread()
 	if err := errors.Join(
 		limit("core files", unix.RLIMIT_CORE, 0),

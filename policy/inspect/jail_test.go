@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"unsafe"
@@ -149,6 +150,10 @@ func TestCage(t *testing.T) {
 	out, err := Caged(context.Background(), os.Args[0], "caged").CombinedOutput()
 	if err != nil || string(out) != "running\n" {
 		t.Errorf("%v\n%s", err, out)
+	}
+	out, err = Caged(context.Background(), "/bin/sh", "-c", "while read a b; do [ $a = SigIgn: ] && echo $b; done </proc/self/status; true").Output()
+	if ignored, bad := strconv.ParseUint(strings.TrimSpace(string(out)), 16, 64); err != nil || bad != nil || ignored&(1<<14) == 0 {
+		t.Errorf("SIGTERM ends it: %v, ignored %q", err, out)
 	}
 	c := Caged(context.Background(), "/bin/sh", "-c", "exec /bin/true")
 	if out, err := c.CombinedOutput(); err == nil {

@@ -84,6 +84,9 @@ func (p *pool) read(ctx context.Context, d extract.Document, b extract.Budget, s
 			rep.Used.CPU = d.Used.CPU + used
 			return rep, nil
 		}
+		if p.isClosed() { // its end says nothing about the document
+			return nil, errClosed
+		}
 		lost := errors.Is(err, errLost) || errors.Is(err, errMemory) && !fresh
 		if lost || errors.Is(err, errMemory) || errors.Is(err, errWork) {
 			p.mu.Lock()
@@ -93,9 +96,6 @@ func (p *pool) read(ctx context.Context, d extract.Document, b extract.Budget, s
 		}
 		if !lost || try == 2 {
 			return nil, err
-		}
-		if p.isClosed() {
-			return nil, errClosed
 		}
 	}
 }

@@ -41,6 +41,7 @@ type server struct {
 }
 
 func serve(in io.Reader, out io.Writer, read reader, warm func(cache string) error) error {
+	ignoreSignals()
 	debug.SetMaxStack(maxStack)
 	r := bufio.NewReaderSize(in, 64<<10)
 	f, err := readFrame(r, 0)

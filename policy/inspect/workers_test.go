@@ -78,6 +78,7 @@ var orders = map[string]func(b extract.Budget) error{
 	"pictures": askPictures,
 	"read":     func(extract.Budget) error { return nil },
 	"waste":    waste,
+	"stop":     func(extract.Budget) error { return unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGTERM) },
 	"escape":   escape,
 }
 
@@ -241,6 +242,7 @@ func TestWhatDocumentsDoToWorkers(t *testing.T) {
 		{"loop", extract.TooMuch, "CPU"},
 		{"once", "", "code 7"},
 		{"waste", "", ""},
+		{"stop", "", ""},
 	} {
 		t.Run(tt.order, func(t *testing.T) {
 			if _, err := r.read(context.Background(), order("read")); err != nil { // the worker is not fresh
@@ -370,6 +372,9 @@ func TestWallTimeIsAFault(t *testing.T) {
 
 func TestClose(t *testing.T) {
 	r := newRig(t, Options{})
+	if _, err := r.read(context.Background(), order("exit")); err != nil { // both ways to lose a worker
+		t.Fatal(err)
+	}
 	done := make(chan error, 1)
 	go func() {
 		_, err := r.read(context.Background(), order("wait"))
