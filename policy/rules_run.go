@@ -126,7 +126,7 @@ func clip(s string) string { return s[:min(len(s), ruleName)] }
 // refused, and a rule that accepts changes nothing. One that fails puts the message off:
 // nobody knows what it would have said.
 func (j *judgement) applyRules(ctx context.Context) {
-	if j.rules == noRules {
+	if !j.rules.asks {
 		return
 	}
 	var stop context.Context

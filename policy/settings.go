@@ -28,6 +28,7 @@ func (f fixed) Policy() *store.PolicySet { return f.set }
 type rules struct {
 	set      *store.PolicySet
 	version  string // of what is built in and of the set; it stands beside each verdict
+	asks     bool   // a rule is on somewhere
 	agencies map[string]*agencyRules
 	suite    *agencyRules // nil for none
 }
@@ -142,7 +143,7 @@ func (e *Engine) ready(set *store.PolicySet) *rules {
 				}
 			}
 			kept[k] = c
-			a.rules = append(a.rules, c)
+			a.rules, out.asks = append(a.rules, c), true
 		}
 		for _, k := range p.Kinds {
 			if magic, err := hex.DecodeString(k.Magic); err == nil && len(magic) > 0 {
