@@ -264,8 +264,19 @@ func newPack(w *walker, a at, z *zip.Reader) *pack {
 	p := &pack{w: w, a: a, b: w.bundle(a, "zip"), files: z.File, names: make(map[string]*zip.File, len(z.File))}
 	for _, f := range z.File {
 		p.names[strings.TrimPrefix(f.Name, "/")] = f
+		if isMacro(f.Name) {
+			w.res.Files[w.current].Macros = true
+		}
 	}
 	return p
+}
+
+// isMacro says whether a file in a document is program code of it: of OOXML, or of ODF.
+func isMacro(name string) bool {
+	name = strings.ToLower(strings.TrimPrefix(name, "/"))
+	base := path.Base(name)
+	return base == "vbaproject.bin" || strings.HasPrefix(name, "scripts/python/") && !strings.HasSuffix(name, "/") ||
+		strings.HasPrefix(name, "basic/") && strings.Count(name, "/") == 2 && strings.HasSuffix(base, ".xml") && base != "script-lb.xml" && base != "dialog-lb.xml"
 }
 
 // has says whether there is a file of this name, or one in this folder.
