@@ -148,7 +148,7 @@ func (r *rtfReader) next(what string) (at, bool) {
 // picture is one in the text.
 func (r *rtfReader) picture(p *rtfPara) {
 	data, name := p.data, "picture"
-	p.data = nil
+	p.data, p.nibble = nil, 0
 	if len(data) < 16 || !r.w.spend(int64(len(data))) {
 		return
 	}
@@ -173,7 +173,7 @@ func (r *rtfReader) picture(p *rtfPara) {
 // mostly is a compound file [MS-OLEDS 2.2.5].
 func (r *rtfReader) object(p *rtfPara) {
 	b := p.data
-	p.data = nil
+	p.data, p.nibble = nil, 0
 	if len(b) < 12 || !r.w.spend(int64(len(b))) {
 		return
 	}

@@ -95,6 +95,7 @@ func TestRTF(t *testing.T) {
 		"disguised object":   {"{\\rtf1{\\object{\\*\\objdata " + strings.ReplaceAll(ole1("Package", packageOf("a", []byte("SULIT"))), "0", "0\n {\\*\\x}") + "}}}", "paragraph|SULIT"},
 		"metafile":           {`{\rtf1{\pict\emfblip ` + hex.EncodeToString(emfOf("SULIT")) + `}}`, "stamp|SULIT"},
 		"metafile in binary": {"{\\rtf1{\\pict\\emfblip\\bin" + fmt.Sprint(len(emfOf("SULIT"))) + " " + string(emfOf("SULIT")) + "}}", "stamp|SULIT"},
+		"metafile with rows": {`{\rtf1{\pict\emfblip ` + strings.Replace(hex.EncodeToString(emfOf("SULIT")), "000", "0\\row 00\\par\\cell ", 9) + `}}`, "stamp|SULIT"},
 		"HTML in it":         {`{\rtf1\ansi\fromhtml1 {\*\htmltag64 <div style="display:none">}\htmlrtf {\htmlrtf0 SULIT\htmlrtf }\htmlrtf0{\*\htmltag72 </div>}}`, "hidden|SULIT"},
 		"behind it":          {`{\rtf1 a}` + string(zipped(t, "b.txt", "SULIT")), "paragraph|SULIT"},
 	} {

@@ -33,6 +33,9 @@ func (r *rtfReader) breaks(word string) bool {
 		r.flush()
 		r.col++
 	case "row", "nestrow":
+		if p.to.end != nil { // in data there are no rows
+			return true
+		}
 		r.flush()
 		r.row, r.col = r.row+1, 1
 	case "pard":
