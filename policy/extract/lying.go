@@ -189,11 +189,16 @@ func (v *view) back(l RecognisedLine) RecognisedLine {
 	return l
 }
 
+// wellRead is the confidence of a line that was read as it stands: one that a stamp crosses
+// is read with less.
+const wellRead = 75
+
 // added puts a line of a layer where it stands on the page. A word that was read in its line
 // before is no line of its own, whatever its colour.
 func added(lines []inkLine, l inkLine, slanted bool) []inkLine {
 	for _, o := range lines {
-		if (slanted || sameRow(o.Box, l.Box)) && contains(o.Text, l.Text) {
+		alike := bare(o.Text) == bare(l.Text) || o.Confidence >= wellRead && contains(o.Text, l.Text)
+		if alike && (slanted || sameRow(o.Box, l.Box)) {
 			return lines
 		}
 	}
