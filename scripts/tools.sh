@@ -20,6 +20,10 @@ need opendkim opendkim
 need postfix postfix
 need unbound unbound
 need ip iproute2
+need tesseract tesseract-ocr
+for l in msa eng; do
+	tesseract --list-langs 2>/dev/null | grep -qx $l || missing="$missing tesseract-ocr-$l"
+done
 need opendkim-testmsg opendkim-tools
 /usr/bin/python3 -c "import dkim, authres, authheaders, dns.resolver" >/dev/null 2>&1 || missing="$missing python3-dkim python3-authres python3-nacl python3-authheaders python3-dnspython"
 perl -MNet::SSLeay -e 1 >/dev/null 2>&1 || missing="$missing libnet-ssleay-perl"

@@ -35,7 +35,7 @@ func (s *sheet) layers() []layer {
 	if s.far != nil {
 		size, far, light := 1, s.far, s.light
 		w, h := s.gray.Rect.Dx(), s.gray.Rect.Dy()
-		if max(w, h) >= 1500 { // what is meant is large: half the pixels are enough
+		if max(w, h) >= 1100 { // what is meant is large: half the pixels are enough
 			size = 2
 			far, _, _ = halved(far, w, h)
 			light, w, h = halved(light, w, h)
@@ -142,7 +142,7 @@ func (m mask) picture() *image.Gray {
 // pale is ink that is paler than letters, in strokes that are thicker: the letters are
 // painted over with what is around them.
 func pale(light []byte, w, h int) *image.Gray {
-	clean := filtered(filtered(light, w, h, lightest), w, h, darkest)
+	clean := inverted(lightest(inverted(lightest(light, w, h)), w, h))
 	paper := percentile(clean, w, h, 0.8).around(highest)
 	m := mask{w, h, make([]bool, len(clean))}
 	row := make([]byte, w)
@@ -156,35 +156,48 @@ func pale(light []byte, w, h int) *image.Gray {
 	return m.widened(1, false).widened(1, true).picture() // without specks
 }
 
-func lightest(a, b byte) byte { return max(a, b) }
-func darkest(a, b byte) byte  { return min(a, b) }
-
-// filtered gives each pixel the lightest or darkest of those around it: strokes of up to
-// seven pixels vanish when the one follows the other.
-func filtered(pix []byte, w, h int, choose func(a, b byte) byte) []byte {
-	const r = 3
-	across := make([]byte, len(pix))
+// lightest gives each pixel the lightest of those around it, in a square of seven: strokes
+// of up to seven pixels vanish when the darkest of that follows.
+func lightest(pix []byte, w, h int) []byte {
+	if w < 8 || h < 8 {
+		return pix
+	}
+	out := make([]byte, len(pix))
+	line := make([]byte, w)
 	for y := range h {
-		in, out := pix[y*w:(y+1)*w], across[y*w:(y+1)*w]
-		for x := range out {
-			v := in[x]
-			for i := max(0, x-r); i <= min(w-1, x+r); i++ {
-				v = choose(v, in[i])
-			}
-			out[x] = v
+		in, to := pix[y*w:(y+1)*w], out[y*w:(y+1)*w]
+		copy(line, in)
+		for x := range w - 1 { // of two, then of four, then of seven from x on
+			line[x] = max(in[x], in[x+1])
+		}
+		for x := range w - 3 {
+			line[x] = max(line[x], line[x+2])
+		}
+		for x := range w - 6 {
+			to[x+3] = max(line[x], line[x+3])
+		}
+		for x := range 3 {
+			to[x], to[w-1-x] = to[3], to[w-4]
 		}
 	}
 	down := make([]byte, len(pix))
 	for y := range h {
-		out := down[y*w : (y+1)*w]
-		copy(out, across[y*w:])
-		for i := max(0, y-r); i <= min(h-1, y+r); i++ {
-			for x, v := range across[i*w : (i+1)*w] {
-				out[x] = choose(out[x], v)
+		to := down[y*w : (y+1)*w]
+		for i := max(0, y-3); i <= min(h-1, y+3); i++ {
+			for x, v := range out[i*w : (i+1)*w] {
+				to[x] = max(to[x], v)
 			}
 		}
 	}
 	return down
+}
+
+func inverted(pix []byte) []byte {
+	out := make([]byte, len(pix))
+	for i, v := range pix {
+		out[i] = 255 - v
+	}
+	return out
 }
 
 // thick is ink in strokes that are at least twice as thick as those of most letters.

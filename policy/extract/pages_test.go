@@ -293,3 +293,57 @@ func asGIF(t testing.TB, frames ...image.Image) []byte {
 	}
 	return b.Bytes()
 }
+
+// scan is a report of many pages as a scanner makes it; mark says what stands at the head of
+// a page, numbered from 1.
+func scan(n int, mark func(page int) string) []byte {
+	pages := make([]*image.Gray, n)
+	plain := drawn.New(300, drawn.White)
+	for k := range 5 {
+		plain.Body(0.1+float64(k)*0.15, drawn.Black, prose...)
+	}
+	unmarked := plain.Gray()
+	for i := range pages {
+		pages[i] = unmarked
+		if m := mark(i + 1); m != "" {
+			p := &drawn.Page{RGBA: image.NewRGBA(plain.Rect), DPI: 300}
+			copy(p.Pix, plain.Pix)
+			p.Stamp(0.05, 18, drawn.Black, m)
+			pages[i] = p.Gray()
+		}
+	}
+	return madeTIFF(pages...)
+}
+
+// One page in the middle of a long scan is marked, at its head alone.
+func TestMarkOnOnePage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads many pages")
+	}
+	read := reader(t)
+	r := readFile(t, scan(14, func(page int) string {
+		if page == 9 {
+			return "RAHSIA BESAR"
+		}
+		return ""
+	}), extract.Budget{Recognise: read})
+	u, ok := holds(r, "RAHSIA BESAR")
+	if !ok || u.Page != 9 || u.Style&extract.Large == 0 {
+		t.Fatalf("got %+v, %v; gaps %+v", u, ok, r.Gaps)
+	}
+	if len(r.Gaps) != 0 || len(r.Notes) == 0 || !strings.Contains(r.Notes[0], "14 pages") {
+		t.Fatalf("gaps %+v, notes %q", r.Gaps, r.Notes)
+	}
+}
+
+func BenchmarkScanOf60Pages(b *testing.B) {
+	read := reader(b)
+	data := scan(60, func(int) string { return "" })
+	for b.Loop() {
+		r := readFile(b, data, extract.Budget{Recognise: read})
+		if len(r.Gaps) != 0 || len(lines(r)) == 0 {
+			b.Fatalf("%+v", r.Gaps)
+		}
+		b.ReportMetric(r.Used.OCR.Seconds(), "tesseract-s/op")
+	}
+}

@@ -90,29 +90,56 @@ func sample(pages int, suspects []int) []int {
 	return out
 }
 
-// recognise has letters recognised, as long as the budget lasts.
-func (r *reading) recognise(pages []*image.Gray, how Recognition) ([]Recognised, bool) {
+// An answer is what the recogniser is asked for, while it works.
+type answer struct {
+	asked int
+	done  chan struct{}
+	out   []Recognised
+	err   error
+}
+
+// ask has letters recognised, as long as the budget lasts; nil when it does not. The next
+// pages can be drawn meanwhile.
+func (r *reading) ask(pages []*image.Gray, how Recognition) *answer {
 	w := r.w
 	if len(pages) == 0 || !w.tick() {
-		return nil, false
+		return nil
 	}
 	if w.used.OCR >= w.b.OCR {
 		r.over = true
+		return nil
+	}
+	a := &answer{asked: len(pages), done: make(chan struct{})}
+	go func() {
+		defer close(a.done)
+		a.out, a.err = w.b.Recognise(w.ctx, pages, how)
+	}()
+	return a
+}
+
+// wait gives what was recognised.
+func (r *reading) wait(a *answer) ([]Recognised, bool) {
+	if a == nil {
 		return nil, false
 	}
-	out, err := w.b.Recognise(w.ctx, pages, how)
-	if err != nil {
-		w.err = err
-		return nil, false
+	<-a.done // it ends with the context
+	w := r.w
+	switch {
+	case a.err != nil:
+		w.err = a.err
+	case len(a.out) != a.asked:
+		w.err = fmt.Errorf("of %d pictures %d came back from the recogniser", a.asked, len(a.out))
+	default:
+		for i := range a.out {
+			w.used.OCR += a.out[i].CPU
+		}
+		return a.out, true
 	}
-	if len(out) != len(pages) {
-		w.err = fmt.Errorf("of %d pictures %d came back from the recogniser", len(pages), len(out))
-		return nil, false
-	}
-	for i := range out {
-		w.used.OCR += out[i].CPU
-	}
-	return out, true
+	return nil, false
+}
+
+func (r *reading) recognise(pages []*image.Gray, how Recognition) ([]Recognised, bool) {
+	return r.wait(r.ask(pages, how))
 }
 
 // draw draws a page. One with far more dots than were asked for, as those in a file of scans
@@ -123,7 +150,7 @@ func (r *reading) draw(s scanned, i, dpi int) (*sheet, error) {
 		return nil, err
 	}
 	b := img.Bounds()
-	return sheetOf(img, max(1, max(b.Dx(), b.Dy())/(12*dpi))), nil
+	return sheetOf(img, max(1, (max(b.Dx(), b.Dy())+6*dpi)/(12*dpi))), nil
 }
 
 // A strip is the head or the foot of a page.
@@ -138,6 +165,8 @@ type strip struct {
 func (r *reading) strips(s scanned) map[int][]view {
 	layers := map[int][]view{}
 	held := 0
+	finish := func() {}
+	defer func() { finish() }() // of the last, and of one whose loop was left
 	for from := 0; from < s.pages && r.w.tick() && !r.over; from += batch {
 		var strips []strip
 		for i := from; i < min(from+batch, s.pages); i++ {
@@ -159,8 +188,14 @@ func (r *reading) strips(s scanned) map[int][]view {
 				}
 			}
 		}
-		r.bothWays(strips)
+		finish()
+		a := r.askStrips(strips)
+		finish = func() {
+			finish = func() {}
+			r.bothWays(strips, a)
+		}
 	}
+	finish()
 	return layers
 }
 
@@ -216,9 +251,9 @@ func (r *reading) suspects(layers map[int][]view) []int {
 
 // bothWays reads strips. What can hardly be read stands on its head, perhaps: then head and
 // foot change places.
-func (r *reading) bothWays(strips []strip) {
+func (r *reading) bothWays(strips []strip, a *answer) {
 	var again []strip
-	for _, page := range r.readStrips(strips) {
+	for _, page := range r.readStrips(strips, a) {
 		for _, st := range strips {
 			if st.page == page {
 				again = append(again, stripsOn(st.sheet.turned(2), page)...)
@@ -227,7 +262,7 @@ func (r *reading) bothWays(strips []strip) {
 		}
 	}
 	if len(again) > 0 {
-		r.readStrips(again)
+		r.readStrips(again, r.askStrips(again))
 	}
 }
 
@@ -240,14 +275,18 @@ func stripsOn(sh *sheet, page int) []strip {
 	}
 }
 
-// readStrips reads pairs of strips, and gives the pages on which something stands that was
-// not read well.
-func (r *reading) readStrips(strips []strip) (poor []int) {
+func (r *reading) askStrips(strips []strip) *answer {
 	pictures := make([]*image.Gray, len(strips))
 	for i, st := range strips {
 		pictures[i] = crop(st.sheet.gray, st.box)
 	}
-	out, ok := r.recognise(pictures, Recognition{Sparse: true, DPI: stripDPI})
+	return r.ask(pictures, Recognition{Sparse: true, DPI: stripDPI})
+}
+
+// readStrips takes the lines of pairs of strips, and gives the pages on which something
+// stands that was not read well.
+func (r *reading) readStrips(strips []strip, a *answer) (poor []int) {
+	out, ok := r.wait(a)
 	if !ok {
 		return nil
 	}

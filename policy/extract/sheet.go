@@ -136,8 +136,13 @@ func (g grid) around(choose func(near []byte) byte) grid {
 // go over into each other, so that a shadow makes no edges.
 func (g grid) smooth(y int, dst []byte) {
 	y0, y1, fy := neighbours(y, g.h)
+	x0, x1, fx := 0, 0, 0
 	for x := range dst {
-		x0, x1, fx := neighbours(x, g.w)
+		if fx++; x < tile/2 {
+			fx = 0
+		} else if fx >= tile || x == tile/2 {
+			x0, x1, fx = neighbours(x, g.w)
+		}
 		a, b := int(g.v[y0*g.w+x0]), int(g.v[y0*g.w+x1])
 		c, d := int(g.v[y1*g.w+x0]), int(g.v[y1*g.w+x1])
 		if max(a, b, c, d)-min(a, b, c, d) > 40 {

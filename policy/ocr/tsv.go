@@ -67,6 +67,9 @@ func parseTSV(table []byte, pages int) ([][]extract.RecognisedLine, error) {
 	return out, nil
 }
 
+// mostRows is how many pieces are compared with each other: no page of text has more.
+const mostRows = 2000
+
 // linesOf makes lines of a page's words. What stands on one height, close together, is one
 // line, also where tesseract took it for two: a word by itself would pass for a mark.
 func linesOf(words []word) []extract.RecognisedLine {
@@ -77,14 +80,20 @@ func linesOf(words []word) []extract.RecognisedLine {
 		}
 		rows[len(rows)-1] = append(rows[len(rows)-1], w)
 	}
-	for i := 0; i < len(rows); i++ {
+	boxes := make([]image.Rectangle, len(rows))
+	for i, r := range rows {
+		boxes[i] = bounds(r)
+	}
+	for i := 0; i < len(rows) && len(rows) <= mostRows; i++ {
 		for j := i + 1; j < len(rows); j++ {
-			if beside(rows[i], rows[j]) {
-				rows[i] = append(rows[i], rows[j]...)
-				slices.SortStableFunc(rows[i], func(a, b word) int { return cmp.Compare(a.box.Min.X, b.box.Min.X) })
-				rows = slices.Delete(rows, j, j+1)
-				j = i // what was too far away before may be close now
+			if !beside(boxes[i], boxes[j]) {
+				continue
 			}
+			rows[i] = append(rows[i], rows[j]...)
+			slices.SortStableFunc(rows[i], func(a, b word) int { return cmp.Compare(a.box.Min.X, b.box.Min.X) })
+			boxes[i] = boxes[i].Union(boxes[j])
+			rows, boxes = slices.Delete(rows, j, j+1), slices.Delete(boxes, j, j+1)
+			j = i // what was too far away before may be close now
 		}
 	}
 	var out []extract.RecognisedLine
@@ -103,9 +112,8 @@ func bounds(row []word) image.Rectangle {
 	return b
 }
 
-// beside says whether two rows are pieces of one line.
-func beside(a, b []word) bool {
-	p, q := bounds(a), bounds(b)
+// beside says whether what stands in two boxes is pieces of one line.
+func beside(p, q image.Rectangle) bool {
 	high := min(p.Dy(), q.Dy())
 	if high == 0 || min(p.Max.Y, q.Max.Y)-max(p.Min.Y, q.Min.Y) < high*6/10 || max(p.Dy(), q.Dy()) > 2*high {
 		return false
