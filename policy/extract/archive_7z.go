@@ -291,8 +291,14 @@ type folder7z struct {
 }
 
 func (p *parser7z) streams() (s streams7z) {
+	seen := [256]bool{}
 	for p.err == nil {
-		switch id := p.octet(); id {
+		id := p.octet()
+		if seen[id] { // each comes once
+			p.fail(err7z)
+		}
+		seen[id] = true
+		switch id {
 		case 0x00:
 			return s
 		case 0x06:
@@ -317,6 +323,9 @@ func (p *parser7z) packInfo(s *streams7z) {
 			return
 		case 0x09:
 			for range n {
+				if p.err != nil {
+					return
+				}
 				s.packed = append(s.packed, p.number())
 			}
 		case 0x0a:
@@ -346,6 +355,9 @@ func (p *parser7z) unpackInfo(s *streams7z) {
 	}
 	for i := range s.folders {
 		for range s.folders[i].outs {
+			if p.err != nil {
+				return
+			}
 			s.folders[i].sizes = append(s.folders[i].sizes, p.number())
 		}
 	}
@@ -434,7 +446,7 @@ func (p *parser7z) subStreams(s *streams7z) {
 	}
 	if id == 0x09 {
 		for _, n := range counts {
-			for i := uint64(1); i < n; i++ {
+			for i := uint64(1); i < n && p.err == nil; i++ {
 				p.number()
 			}
 		}

@@ -95,13 +95,13 @@ func (b *bundle) spans(z *zip.Reader, data []byte) ([]span, bool) {
 	var all []span
 	for _, f := range z.File {
 		begin, err := f.DataOffset()
-		if err != nil {
+		if err != nil || begin > int64(len(data)) {
 			continue
 		}
 		// Its local header stands before it: 30 octets, a name, more.
 		at := int64(-1)
 		for back := begin - 30 - int64(len(f.Name)); back >= max(0, begin-30-2*65535); back-- {
-			if h := data[back:]; bytes.HasPrefix(h, []byte("PK\x03\x04")) &&
+			if h := data[back:]; len(h) >= 30 && bytes.HasPrefix(h, []byte("PK\x03\x04")) &&
 				back+30+int64(binary.LittleEndian.Uint16(h[26:]))+int64(binary.LittleEndian.Uint16(h[28:])) == begin {
 				at = back
 				break

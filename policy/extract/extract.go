@@ -302,7 +302,7 @@ func (w *walker) file(a at, s source) {
 		}
 	}()
 	if k.read == nil {
-		w.gap(a, k.name, Unread, "this kind of file is not read yet")
+		w.gap(a, k.name, Opaque, "this kind of file is not read")
 	} else {
 		k.read(w, a, &s)
 	}
