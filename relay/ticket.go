@@ -139,9 +139,10 @@ func (t *Ticket) refused(err error, recipients int) error {
 	return err
 }
 
-// Recipient asks for one recipient. agency is whose it is, inside whether the domain is in
-// the directory. Where what is over is refused, its place in the quotas is taken here.
-func (t *Ticket) Recipient(ctx context.Context, address, agency string, inside bool) error {
+// Recipient asks for what one address leads to, n recipients. agency is whose it is, inside
+// whether the domain is in the directory. Where what is over is refused, their place in the
+// quotas is taken here.
+func (t *Ticket) Recipient(ctx context.Context, address, agency string, inside bool, n uint64) error {
 	app := t.app
 	switch {
 	case app.Reach == store.ReachAgency && agency != app.Agency, app.Reach == store.ReachInside && !inside:
@@ -160,19 +161,19 @@ func (t *Ticket) Recipient(ctx context.Context, address, agency string, inside b
 		return t.refused(r, 1)
 	}
 	if t.m.limits.Delay {
-		t.n++
+		t.n += n
 		return nil
 	}
 	now, err := t.r.now(ctx)
 	if err != nil {
 		return err
 	}
-	g, err := t.m.Take(now, 1, t.m.limits)
+	g, err := t.m.Take(now, n, t.m.limits)
 	if err != nil {
 		return t.refused(t.tooMuch(err, now), 1)
 	}
 	t.grants = append(t.grants, g)
-	t.n++
+	t.n += n
 	return nil
 }
 
@@ -203,17 +204,6 @@ func (t *Ticket) tooMuch(err error, now time.Time) error {
 	}
 	return &Refusal{Reason: "quota-" + over.Window, Temporary: true, Recipient: true,
 		Text: fmt.Sprintf("Kuota %d penerima (%s) habis; dibuka pada %s. Quota of %[1]d recipients a %[2]s is used up; it opens at %[3]s.", over.Limit, over.Window, opens)}
-}
-
-// Unaccept gives back the place of the last recipient: it was refused after all.
-func (t *Ticket) Unaccept() {
-	if n := len(t.grants); n > 0 {
-		t.m.Give(t.grants[n-1])
-		t.grants = t.grants[:n-1]
-	}
-	if t.n > 0 {
-		t.n--
-	}
 }
 
 // A Header is what of a message's header concerns the relay.

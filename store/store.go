@@ -39,6 +39,7 @@ type Store interface {
 	Incidents
 	Policies
 	Applications
+	Suppressions
 	Cases
 
 	// Failed is closed when the engine has failed for good; Err says why. The

@@ -16,6 +16,7 @@ import (
 	"sampul/internal/config"
 	"sampul/internal/seal"
 	"sampul/internal/tlsfiles"
+	"sampul/store"
 )
 
 type demoOptions struct {
@@ -274,6 +275,9 @@ func settle(ctx context.Context, s *suite, dir string, o demoOptions) (*demoRead
 	}
 	for _, a := range demoAccounts {
 		d.account(a, secrets.Password[a.Address])
+		if a.Kind == store.Application {
+			d.application(a.Address, "ucadmin@agensi-a.test")
+		}
 		acct := demoAccount{a.Address, secrets.Password[a.Address], a.Agency}
 		if a.Kind == "application" {
 			out.Application = acct

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"sampul/store"
 )
@@ -75,6 +76,25 @@ func (d *demoDirectory) agency(domain string) {
 func (d *demoDirectory) account(a store.Account, password string) {
 	_, err := d.st.AddAccount(d.ctx, store.System, a, password)
 	d.keep(err)
+}
+
+// application approves one, with what the demo's may send.
+func (d *demoDirectory) application(address, owner string) {
+	r, err := d.st.Resolve(d.ctx, address)
+	if err != nil || r.Account == nil {
+		d.keep(err)
+		return
+	}
+	if d.st.App(r.Account.ID) != nil {
+		return
+	}
+	a := store.App{Address: address, Owner: owner, Ref: "demo", Until: time.Now().Add(store.AppTerm)}
+	a.Quota = map[string]uint64{store.WindowHour: 10_000, store.WindowDay: 100_000}
+	for _, state := range []string{store.AppRequested, store.AppApproved, store.AppActive} {
+		a.State = state
+		_, err := d.st.PutApp(d.ctx, store.System, a, "demo")
+		d.keep(err)
+	}
 }
 
 func (d *demoDirectory) alias(address, to string) {

@@ -27,6 +27,7 @@ import (
 	"sampul/policy"
 	"sampul/policy/inspect"
 	"sampul/policy/notices"
+	"sampul/relay"
 	"sampul/store"
 	"sampul/store/bolt"
 )
@@ -56,6 +57,7 @@ type suite struct {
 	guard   *guard.Guard
 	mail    *mailRoom
 	notices *notices.Notices
+	relay   *relay.Relay
 
 	plainStore bool // of a demo: nothing that is kept is sealed
 	isDemo     bool // no limits for a network, everything on loopback
@@ -123,6 +125,9 @@ func openSuite(ctx context.Context, cfg *config.Config, log *slog.Logger, with .
 	s.judge.judged = s.metrics.Judged
 	if s.notices, err = s.openNotices(); err != nil {
 		return nil, errors.Join(err, s.look.Close(), s.store.Close())
+	}
+	if s.relay, err = relay.New(relay.Deps{Store: s.store, Clock: time.Now, Log: log}); err != nil {
+		return nil, errors.Join(err, s.store.Close())
 	}
 	if err := s.openMail(); err != nil {
 		return nil, errors.Join(err, s.look.Close(), s.store.Close())
@@ -273,6 +278,7 @@ func (s *suite) server(l *config.Listener) (server, error) {
 		Store: s.store, Judge: s.judge, Spool: s.work, Guard: s.guard, Conns: conns, Log: s.log,
 		Defence: m.defence, Router: m.router, Quarantine: s.store, Trace: s.store, Accepted: s.accepted,
 		SameRules:  s.judge.SameRules,
+		Relay:      s.relay,
 		LoopSecret: s.store.SuiteSecret(route.LoopPurpose), CertAccount: s.certAccount,
 		Replied: func(k smtpin.Kind, code int, enhanced string) { s.metrics.Replied(string(k), code, enhanced) },
 	}

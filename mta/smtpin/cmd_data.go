@@ -4,6 +4,8 @@ import (
 	"context"
 	"strconv"
 	"strings"
+
+	"sampul/relay"
 )
 
 // data is DATA, RFC 5321 section 4.1.1.4.
@@ -43,6 +45,9 @@ func (s *session) received(ctx context.Context, in *incoming) error {
 	}
 	if err != nil && replyFor(err).Code >= 400 {
 		s.note("refused", err)
+		if s.tx != nil && s.tx.ticket != nil && s.tx.refused == "" && !s.tx.counted {
+			s.tx.refused = relay.ReasonOther
+		}
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"sampul/relay"
 	"sampul/store"
 )
 
@@ -29,10 +30,16 @@ func (s *session) mail(ctx context.Context, arg string) error {
 	if err := s.srv.deps.Store.Ready(store.LanePeople); err != nil {
 		return err
 	}
-	if err := s.mayBeFrom(ctx, args.from); err != nil {
+	var ticket *relay.Ticket
+	if s.isApp() {
+		ticket, err = s.beginApp(ctx, &args)
+	} else {
+		err = s.mayBeFrom(ctx, args.from)
+	}
+	if err != nil {
 		return err
 	}
-	s.tx = &transaction{id: newQueueID(), args: args}
+	s.tx = &transaction{id: newQueueID(), args: args, ticket: ticket}
 	if err := s.hooks(ctx, onMail); err != nil {
 		s.note("refused", err)
 		s.reset()

@@ -44,6 +44,12 @@ func (s *session) rcpt(ctx context.Context, arg string) error {
 	if s.account == nil && !s.together(found.rcpts) {
 		return errApart
 	}
+	if s.tx.ticket != nil {
+		if err := s.appRecipient(ctx, args.to, found); err != nil {
+			s.noteRefused(replyFor(err), args.to, found.agency)
+			return err // no search for addresses: the relay knows the application
+		}
+	}
 	s.tx.given = append(s.tx.given, args.to)
 	for _, r := range found.rcpts {
 		r.Notify, r.ORcpt = args.notify, args.orcpt

@@ -10,6 +10,7 @@ import (
 	"sampul/internal/spool"
 	"sampul/mta/authres"
 	"sampul/policy"
+	"sampul/relay"
 	"sampul/store"
 )
 
@@ -100,7 +101,11 @@ func (d *delivery) check(ctx context.Context) error {
 	if err := s.active(ctx); err != nil {
 		return err
 	}
-	if err := s.checkSender(ctx, d.index); err != nil {
+	if s.tx.ticket != nil {
+		if err := s.appMessage(d.index); err != nil {
+			return err
+		}
+	} else if err := s.checkSender(ctx, d.index); err != nil {
 		return err
 	}
 	full, err := s.complete(d.body, d.index)
@@ -164,6 +169,7 @@ func (d *delivery) verdictFor(ctx context.Context, purpose gate.Purpose) (*polic
 		return nil, &Reply{errUndecided.Code, errUndecided.Enhanced, errUndecided.Text, err}
 	}
 	if v.Action >= policy.SecureLink {
+		s.tx.refused = relay.ReasonClass
 		s.log.Info("refused", "id", s.tx.id, "from", s.tx.args.from, "rcpts", len(s.tx.rcpts), "size", d.body.Size(),
 			"class", v.Class, "incident", v.Incident, "reply", v.Code, "took_ms", time.Since(d.began).Milliseconds())
 		return nil, reply(v.Code, v.Enhanced, v.Text)
@@ -189,6 +195,13 @@ func authOf(r *authres.Results) policy.Auth {
 func (d *delivery) accept(ctx context.Context) error {
 	s := d.s
 	env := d.envelope()
+	note := ""
+	if s.tx.ticket != nil {
+		var err error
+		if note, err = s.appAccept(ctx, env); err != nil {
+			return err
+		}
+	}
 	if err := s.srv.deps.Store.Accept(ctx, env, d.body, d.index, d.verdict.Passed); err != nil {
 		r := *replyFor(err)
 		r.Err = fmt.Errorf("id %s: %w", s.tx.id, err)
@@ -196,11 +209,14 @@ func (d *delivery) accept(ctx context.Context) error {
 	}
 	s.log.Info("accepted", "id", env.QueueID, "from", env.From, "rcpts", len(env.Recipients), "size", d.body.Size(),
 		"class", d.verdict.Class, "junk", d.junk, "took_ms", time.Since(d.began).Milliseconds())
+	if s.tx.ticket != nil {
+		s.tx.ticket.Done()
+	}
 	d.noteAccepted(env)
 	if s.srv.deps.Accepted != nil {
 		s.srv.deps.Accepted(ctx, env, d.index)
 	}
-	return reply(250, "2.0.0", "queued as "+env.QueueID)
+	return reply(250, "2.0.0", "queued as "+env.QueueID+note)
 }
 
 // hungUp says whether the client closed the connection while it waited.

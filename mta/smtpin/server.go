@@ -98,6 +98,7 @@ type Deps struct {
 	Auth       Authenticator                                                  // SPF, DKIM, DMARC, ARC of mail from outside; nil checks nothing
 	Router     Router                                                         // says where addresses lead; nil asks Store.Resolve
 	LoopSecret []byte                                                         // SuiteSecret(route.LoopPurpose): marks what goes on elsewhere; nil marks nothing
+	Relay      Relay                                                          // what applications may send; nil bounds nothing
 	Filters    Filters                                                        // other programs; nil has none
 	Quarantine Quarantine                                                     // keeps what a filter wants looked at; nil refuses it
 	Trace      Tracer                                                         // remembers what became of each message; may be nil

@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sampul/relay"
 	"sampul/store"
 )
 
@@ -72,6 +73,10 @@ type transaction struct {
 	msgID string            // Message-ID, once the message is in
 	seen  map[target]struct{}
 	chunk *incoming // BDAT has begun
+
+	ticket  *relay.Ticket // of an application
+	counted bool          // the relay has counted its refusal
+	refused string        // why the message of an application is refused, for counting
 }
 
 func (s *Server) newSession(conn net.Conn) *session {
@@ -303,6 +308,9 @@ func (s *session) state() state {
 func (s *session) reset() {
 	if s.tx != nil && s.tx.chunk != nil {
 		s.tx.chunk.drop()
+	}
+	if s.tx != nil && s.tx.ticket != nil {
+		s.tx.ticket.Drop(s.tx.refused)
 	}
 	s.tx = nil
 	s.st.forget()

@@ -87,6 +87,7 @@ var promises = []struct {
 	{"an application is approved by another than who asked, and its terms only fall", appsApproved},
 	{"an agency's defaults bind its administrator", appDefaultsBind},
 	{"each acceptance of an application counts once", appCountsExact},
+	{"a suppression holds for its application or agency, until it ends", suppressionsHold},
 	{"what may not be delivered yet waits, and a run is picked by its tag", runsWait},
 	{"what is in quarantine waits, whole, for its agency's administrators", quarantineKeeps},
 	{"what is in quarantine is gone when its time is over, or when it is dropped", quarantineEnds},
