@@ -238,6 +238,9 @@ func TestBudgets(t *testing.T) {
 
 // FuzzFile gives any octets to every reader.
 func FuzzFile(f *testing.F) {
+	if err := WarmPDF(PDFOptions{}); err != nil { // it takes longer than one input may
+		f.Fatal(err)
+	}
 	for _, s := range [][]byte{
 		[]byte("<html><table><tr><td>a<blockquote>b"), []byte(`{\rtf1{\header \'41\u-3?}`), []byte(`{"a":["b",{}]}`),
 		[]byte("BEGIN:VCALENDAR\nSUMMARY:a"), []byte("From a\nFrom: a\nDate: b\nSubject: c\n\nd"), []byte("%PDF-1"), []byte("\x1f\x8b\x08"),

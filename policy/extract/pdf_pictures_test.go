@@ -151,6 +151,9 @@ func BenchmarkPDF(b *testing.B) {
 // FuzzPDF gives PDFium and what looks at a file's objects any octets: they stay within the
 // budget, and fail as a finding.
 func FuzzPDF(f *testing.F) {
+	if err := WarmPDF(PDFOptions{}); err != nil { // it takes longer than one input may
+		f.Fatal(err)
+	}
 	plain := newPDF()
 	plain.trailer = "/Info << /Title (a) >>"
 	f.Add(plain.page(pdfWords("F1", 12, 72, 700, "a"), "").bytes())
