@@ -88,6 +88,7 @@ func TestTexts(t *testing.T) {
 		"NULs":                          {text("utf-8", "R\x00A\x00HSIA\n"+long), Rahsia},
 		"bare CR":                       {text("utf-8", "RAHSIA\r"+strings.ReplaceAll(long, "\n", "\r")), Rahsia},
 		"line separator":                {text("utf-8", "RAHSIA\u2028"+long), Rahsia},
+		"second page":                   {text("utf-8", long+"\fRAHSIA\n"+long), Rahsia},
 		"flowed":                        {"Content-Type: text/plain; format=flowed\n\nSANGAT SEGERA / \nRAHSIA\n" + long, Rahsia},
 		"text that looks as HTML":       {text("utf-8", "RAHSIA\n<div>"+long), Rahsia},
 		"text that looks as a calendar": {text("utf-8", "BEGIN:VCALENDAR\nRAHSIA\n"+long), Rahsia},

@@ -105,3 +105,42 @@ func FuzzXML(f *testing.F) {
 		}
 	})
 }
+
+// FuzzDocx, FuzzXlsx, FuzzPptx, FuzzOpenDocument and FuzzXlsb put any octets into the place
+// of a file of a document.
+func FuzzDocx(f *testing.F) {
+	inside(f, "word/document.xml", `<w:document xmlns:w="wordprocessingml"><w:p><w:r><w:rPr><w:caps/></w:rPr><w:t>a</w:t><w:sym w:font="Wingdings" w:char="F0FE"/></w:r></w:p><w:tbl><w:tr><w:tc><w:p/></w:tc></w:tr></w:tbl></w:document>`,
+		`<w:hdr><w:p><w:r><w:fldChar w:fldCharType="begin"><w:ffData><w:checkBox/></w:ffData></w:fldChar><w:instrText>QUOTE "a"</w:instrText><w:fldChar w:fldCharType="end"/><w:txbxContent><w:p>`,
+		`<pkg:package><w:hdr><w:p><w:t>a</w:t></w:p></w:hdr><w:document><w:sdt><w:alias w:val="a"/><w:p><w:t>b</w:t></w:p></w:sdt>`)
+}
+
+func FuzzXlsx(f *testing.F) {
+	inside(f, "xl/worksheets/sheet1.xml", `<worksheet><c r="A1" t="s"><v>0</v></c><c r="B1"><f>"a"&amp;CHAR(66)</f></c><oddHeader>&amp;C&amp;"a"b</oddHeader></worksheet>`)
+}
+
+func FuzzPptx(f *testing.F) {
+	inside(f, "ppt/slides/slide1.xml", `<p:sld><p:ph type="title"/><a:tbl><a:tr><a:tc><a:p><a:r><a:rPr cap="all"/><a:t>a</a:t></a:r></a:p></a:tc></a:tr></a:tbl>`)
+}
+
+func FuzzXlsb(f *testing.F) {
+	inside(f, "xl/worksheets/sheet1.bin", "\x00\x04\x00\x00\x00\x00\x06\x0e\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00a\x00", "\xdf\x03\x0a\x00\x00\x02\x00\x00\x00&\x00C\x00")
+}
+
+func FuzzOpenDocument(f *testing.F) {
+	inside(f, "content.xml", `<d><style:style style:name="a"><style:text-properties text:display="none"/></style:style><text:p text:style-name="a">a<text:span>b</text:span><office:annotation><text:p>c</text:p></office:annotation></text:p></d>`,
+		`<d><table:table table:name="a"><table:table-row><table:table-cell table:number-columns-repeated="3"><text:p>b</text:p>`, `<office:binary-data>YWJj</office:binary-data>`)
+}
+
+func inside(f *testing.F, name string, seeds ...string) {
+	for _, s := range seeds {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r := read(t, "a.zip", zipped(t, types, "<Types/>", "mimetype", "application/vnd.oasis.opendocument.text", name, string(b)))
+		for _, g := range r.Gaps {
+			if g.Why == "the reader failed on it" {
+				t.Errorf("a reader panicked: %+v", g)
+			}
+		}
+	})
+}
