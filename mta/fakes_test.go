@@ -47,8 +47,12 @@ func (q *fakeQueue) add(env store.Envelope, body string) {
 	}
 	m.entry = store.QueueEntry{ID: env.QueueID, From: env.From, Lane: env.Lane, Created: m.env.Received, Size: int64(len(body)),
 		State: store.Waiting, Agency: "agensi-a"}
+	due := m.env.Received
+	if env.NotBefore.After(due) {
+		m.entry.NotBefore, due = env.NotBefore, env.NotBefore
+	}
 	for _, rc := range env.Recipients {
-		m.entry.Recipients = append(m.entry.Recipients, store.QueueRecipient{Address: rc.Path, State: store.Waiting, NextTry: m.env.Received})
+		m.entry.Recipients = append(m.entry.Recipients, store.QueueRecipient{Address: rc.Path, State: store.Waiting, NextTry: due})
 	}
 	q.mu.Lock()
 	q.msgs[env.QueueID] = m

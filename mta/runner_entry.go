@@ -14,7 +14,8 @@ type entry struct {
 	id      string
 	agency  string // of the sender
 	rcpts   []rcpt // as they were at first: those that are done stay, so that places do not change
-	created int64  // milliseconds, as all times here
+	created int64  // milliseconds, as all times here; of what waits on purpose, when it may be tried first
+	opens   int64  // nothing is tried before, 0 for at once
 	due     int64  // in the heap: the earliest next of those that wait
 	at      int32  // place in the heap and 1, 0 for none
 	lane    store.Lane
@@ -113,6 +114,9 @@ func (r *Runner) newEntry(q store.QueueEntry) *entry {
 	}
 	e := &entry{id: q.ID, agency: agency, created: milli(q.Created), lane: min(q.Lane, store.LaneBulk), null: q.From == "",
 		rcpts: make([]rcpt, len(q.Recipients))}
+	if e.opens = milli(q.NotBefore); e.opens > e.created {
+		e.created = e.opens // its lifetime, and what is told of delays, count from there
+	}
 	for i, p := range q.Recipients {
 		e.rcpts[i] = rcpt{address: p.Address, next: milli(p.NextTry), attempts: clampAttempts(p.Attempts), delayed: p.Delayed}
 		c := &e.rcpts[i]
@@ -230,6 +234,9 @@ func (r *Runner) signal() {
 // kick makes recipients of a domain due. Those under a destination leave it.
 func (e *entry) kick(domain string, now int64) bool {
 	any := false
+	if e.opens > now {
+		return false // it waits on purpose, wherever it goes
+	}
 	for i := range e.rcpts {
 		c := &e.rcpts[i]
 		if c.state != waiting && c.state != ready || domain != "" && !strings.EqualFold(domainOf(c.address), domain) {

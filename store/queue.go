@@ -17,6 +17,7 @@ type QueueEntry struct {
 	From       string           `json:"from"`
 	Lane       Lane             `json:"lane"` // people or bulk
 	Created    time.Time        `json:"created"`
+	NotBefore  time.Time        `json:"not_before,omitzero"` // it waits for its quota window until then
 	Size       int64            `json:"size"`
 	State      string           `json:"state"`            // held when every recipient is, else waiting; the runner may show active
 	Why        string           `json:"why,omitempty"`    // of a hold

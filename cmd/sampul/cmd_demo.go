@@ -34,6 +34,7 @@ type demoOptions struct {
 	filters    string
 	sealers    []string
 	sentHour   int
+	now        string
 }
 
 // demoReady is what --json prints, on one line, once everything answers.
@@ -86,6 +87,7 @@ networks and accounts send; serve does.`,
 	f.StringVar(&o.trustCA, "trust-ca", "", "trust the authorities in this PEM `file` too, for SMTP and HTTPS")
 	f.StringVar(&o.filters, "filters", "", "TOML `file` with [[filter]] sections")
 	f.IntVar(&o.sentHour, "sent-hour", 0, "hold an account that sends more than `N` messages an hour; 0 does not")
+	f.StringVar(&o.now, "now", "", "start the suite's clock at this `time` (RFC 3339); it goes on from there, in the zone of the time. TLS keeps the machine's")
 	f.StringSliceVar(&o.sealers, "trust-sealer", nil, "`domain` whose ARC seal overrides DMARC, besides government's")
 	return c
 }
@@ -117,6 +119,10 @@ func demo(c *cobra.Command, t *target, o demoOptions) (err error) {
 	if err := o.check(t); err != nil {
 		return err
 	}
+	clock, err := clockFrom(o.now)
+	if err != nil {
+		return err
+	}
 	dir := t.dir
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "sampul-demo-"); err != nil {
@@ -134,7 +140,7 @@ func demo(c *cobra.Command, t *target, o demoOptions) (err error) {
 	log := newLog(c.ErrOrStderr(), cfg.Log)
 	keepSecrets(log)
 	s, err := openSuite(c.Context(), cfg, log, func(s *suite) {
-		s.isDemo, s.remotePort, s.httpsPort, s.plainStore = true, o.remotePort, o.httpsPort, o.plainStore
+		s.isDemo, s.remotePort, s.httpsPort, s.plainStore, s.clock = true, o.remotePort, o.httpsPort, o.plainStore, clock
 	})
 	if err != nil {
 		return err
@@ -264,7 +270,7 @@ func writeReady(path string, d *demoReady) error {
 
 // settle makes the demo's agencies and people, those that are not there yet.
 func settle(ctx context.Context, s *suite, dir string, o demoOptions) (*demoReady, error) {
-	d := &demoDirectory{ctx: ctx, st: s.store}
+	d := &demoDirectory{ctx: ctx, st: s.store, now: s.clock()}
 	secrets, err := loadSecrets(filepath.Join(dir, "demo-passwords.json"))
 	if err != nil {
 		return nil, err

@@ -22,9 +22,9 @@ func queueCommand(t *target) *cobra.Command {
 
 // A queuePick is how commands say which messages they mean.
 type queuePick struct {
-	from, to, state, lane, agency string
-	older                         time.Duration
-	all                           bool
+	from, to, state, lane, agency, run string
+	older                              time.Duration
+	all                                bool
 }
 
 func (p *queuePick) flags(c *cobra.Command) {
@@ -34,12 +34,13 @@ func (p *queuePick) flags(c *cobra.Command) {
 	f.StringVar(&p.state, "state", "", "waiting or held")
 	f.StringVar(&p.lane, "lane", "", "people or bulk")
 	f.StringVar(&p.agency, "agency", "", "the `agency` that sends")
+	f.StringVar(&p.run, "run", "", "the `tag` of a run")
 	f.DurationVar(&p.older, "older-than", 0, "in the queue for longer than this, such as 90m or 48h")
 }
 
 // filter makes the filter of flags and IDs, and says whether it picks anything in particular.
 func (p *queuePick) filter(ids []string) (f store.QueueFilter, some bool, err error) {
-	f = store.QueueFilter{IDs: ids, From: p.from, To: p.to, State: p.state, Lane: p.lane, Agency: p.agency, OlderThan: p.older}
+	f = store.QueueFilter{IDs: ids, From: p.from, To: p.to, State: p.state, Lane: p.lane, Agency: p.agency, Run: p.run, OlderThan: p.older}
 	switch {
 	case p.state != "" && p.state != store.Waiting && p.state != store.Holding:
 		err = usagef("--state: %s or %s, not %q", store.Waiting, store.Holding, p.state)
@@ -48,7 +49,7 @@ func (p *queuePick) filter(ids []string) (f store.QueueFilter, some bool, err er
 	case p.older < 0:
 		err = usagef("--older-than: a length of time, not %v", p.older)
 	}
-	some = len(ids) > 0 || p.from != "" || p.to != "" || p.state != "" || p.lane != "" || p.agency != "" || p.older != 0
+	some = len(ids) > 0 || p.from != "" || p.to != "" || p.state != "" || p.lane != "" || p.agency != "" || p.run != "" || p.older != 0
 	return f, some, err
 }
 
@@ -61,7 +62,7 @@ func (p *queuePick) filterOf(c *cobra.Command, ids []string) (store.QueueFilter,
 	case some && p.all:
 		return f, usagef("--all and a choice exclude each other")
 	case !some && !p.all:
-		return f, usagef("%s: say which messages, by ID or by --from, --to, --state, --lane, --agency, --older-than; or --all", c.CommandPath())
+		return f, usagef("%s: say which messages, by ID or by --from, --to, --state, --lane, --agency, --run, --older-than; or --all", c.CommandPath())
 	}
 	return f, nil
 }
@@ -75,7 +76,7 @@ func queueListCommand(t *target) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			now := time.Now()
+			now := t.now(c.Context())
 			messages, held := 0, 0
 			err = t.do(c.Context(), "queue.list", f, func(raw json.RawMessage) error {
 				return printQueueLine(t, c.OutOrStdout(), raw, now, &messages, &held)
@@ -188,7 +189,7 @@ func queueShowCommand(t *target) *cobra.Command {
 				if err := json.Unmarshal(raw, &q); err != nil {
 					return err
 				}
-				showQueue(c.OutOrStdout(), &q, time.Now())
+				showQueue(c.OutOrStdout(), &q, t.now(c.Context()))
 				return nil
 			})
 		}}
@@ -198,7 +199,7 @@ func showQueue(w io.Writer, q *queueLine, now time.Time) {
 	for _, f := range [][2]string{
 		{"queue id", q.ID}, {"from", path(q.From)}, {"agency", q.Agency}, {"state", q.State}, {"held because", q.Why},
 		{"created", q.Created.Local().Format("2006-01-02 15:04:05 MST") + ", " + span(now.Sub(q.Created)) + " ago"},
-		{"lane", q.Lane.String()}, {"size", fmt.Sprint(q.Size)},
+		{"lane", q.Lane.String()}, {"run", q.Run}, {"size", fmt.Sprint(q.Size)},
 	} {
 		if f[1] != "" {
 			fmt.Fprintf(w, "%-14s%s\n", f[0]+":", f[1])

@@ -266,6 +266,7 @@ type liveQueue struct {
 
 func (l liveQueue) Trying() map[string][]string      { return l.trying }
 func (l liveQueue) Backlogs() map[string]mta.Backlog { return l.backlogs }
+func (l liveQueue) Now() time.Time                   { return time.Now() }
 
 // What is being delivered at this moment is shown as that, not as waiting without an attempt.
 func TestQueueShowsWhatIsTried(t *testing.T) {

@@ -48,7 +48,7 @@ a domain that came up as its policies want it, and those that did not, by reason
 Days are in UTC; the last that is over unless --now or --date says another.`,
 		Example: `  sampul report tlsrpt --domain jauh.test --now --json`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			day, err := reportDay(date, now, time.Now())
+			day, err := reportDay(date, now, t.now(c.Context()))
 			if err != nil {
 				return err
 			}

@@ -58,6 +58,7 @@ func loadSecrets(path string) (*demoSecrets, error) {
 type demoDirectory struct {
 	ctx context.Context
 	st  store.Store
+	now time.Time
 	err error
 }
 
@@ -88,7 +89,7 @@ func (d *demoDirectory) application(address, owner string) {
 	if d.st.App(r.Account.ID) != nil {
 		return
 	}
-	a := store.App{Address: address, Owner: owner, Ref: "demo", Until: time.Now().Add(store.AppTerm)}
+	a := store.App{Address: address, Owner: owner, Ref: "demo", Until: d.now.Add(store.AppTerm)}
 	a.Quota = map[string]uint64{store.WindowHour: 10_000, store.WindowDay: 100_000}
 	for _, state := range []string{store.AppRequested, store.AppApproved, store.AppActive} {
 		a.State = state

@@ -19,6 +19,7 @@ type liveSuite interface {
 	Unban(n netip.Prefix) int
 	Trying() map[string][]string // queue IDs and recipients that are being delivered at this moment
 	Backlogs() map[string]mta.Backlog
+	Now() time.Time // on the suite's clock
 }
 
 type liveKey struct{}

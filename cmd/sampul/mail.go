@@ -54,29 +54,29 @@ func (s *suite) openMail() error {
 	if m.trust, err = authorities(s.cfg.Outbound.TrustCA); err != nil {
 		return fmt.Errorf("outbound.trust_ca: %w", err)
 	}
-	m.tls = tlsrpt.New(s.store, s.log, time.Now)
+	m.tls = tlsrpt.New(s.store, s.log, s.clock)
 	policies := sts.New(sts.Options{Resolver: m.resolver, HTTPSPort: s.httpsPort, TrustCA: m.trust,
-		AllowLoopback: s.isDemo, States: s.store, Log: s.log, Clock: time.Now})
+		AllowLoopback: s.isDemo, States: s.store, Log: s.log, Clock: s.clock})
 	m.pool = smtpout.New(smtpout.Options{
-		Hostname: s.cfg.Hostname, Resolver: m.resolver, RemotePort: s.remotePort, TrustCA: m.trust, AllowLoopback: s.isDemo,
-		Self: s.itself, SecurityFor: s.securityFor, STS: policies, Report: m.tls, Log: s.log, Clock: time.Now,
+		Hostname: s.cfg.Hostname, Resolver: m.resolver, RemotePort: s.remotePort, TrustCA: m.trust, CertTime: time.Now, AllowLoopback: s.isDemo,
+		Self: s.itself, SecurityFor: s.securityFor, STS: policies, Report: m.tls, Log: s.log, Clock: s.clock,
 		MaxIdle: 64, // as many as may be open to a host that a route names
 	})
-	m.router = route.New(route.Options{Directory: s.store, Prober: prober{m.pool}, Addresses: m.addresses, Postmaster: s.cfg.Postmaster, Clock: time.Now})
+	m.router = route.New(route.Options{Directory: s.store, Prober: prober{m.pool}, Addresses: m.addresses, Postmaster: s.cfg.Postmaster, Clock: s.clock})
 	m.poster = mta.NewPoster(mta.PosterDeps{Store: s.store, Judge: s.judge, Router: m.router, Spool: s.work,
-		Host: s.cfg.Hostname, Trace: s.store, Log: s.log, Clock: time.Now})
+		Host: s.cfg.Hostname, Trace: s.store, Log: s.log, Clock: s.clock})
 	m.runner = mta.NewRunner(s.runnerOptions(), mta.Deps{
-		Queue: s.store, Router: m.router, Sender: s.sender(), Report: m.poster, Trace: s.store, Log: s.log, Clock: time.Now,
-		Signer: &signer{keys: s.store.SigningKeys, host: s.cfg.Hostname, clock: time.Now, log: s.log},
+		Queue: s.store, Router: m.router, Sender: s.sender(), Report: m.poster, Trace: s.store, Log: s.log, Clock: s.clock,
+		Signer: &signer{keys: s.store.SigningKeys, host: s.cfg.Hostname, clock: s.clock, log: s.log},
 	})
-	m.auth = authres.New(authres.Options{Hostname: s.cfg.Hostname, Resolver: m.resolver, TrustedSealers: s.trustedSealer, Clock: time.Now})
-	if m.filters, err = filter.NewChain(s.filterConfig(), filter.Options{Hostname: s.cfg.Hostname, Log: s.log,
+	m.auth = authres.New(authres.Options{Hostname: s.cfg.Hostname, Resolver: m.resolver, TrustedSealers: s.trustedSealer, Clock: s.clock})
+	if m.filters, err = filter.NewChain(s.filterConfig(), filter.Options{Hostname: s.cfg.Hostname, Log: s.log, Clock: s.clock,
 		Observe: s.metrics.Filtered, Spool: s.work}); err != nil {
 		return err
 	}
-	officers := &officerNames{accounts: s.store.Accounts, clock: time.Now}
+	officers := &officerNames{accounts: s.store.Accounts, clock: s.clock}
 	m.defence = smtpin.NewDefence(s.defenceOptions(), smtpin.DefenceDeps{
-		Resolver: m.resolver, States: s.store, Log: s.log, Clock: time.Now, OurDomains: s.domains, Officer: officers.contains,
+		Resolver: m.resolver, States: s.store, Log: s.log, Clock: s.clock, OurDomains: s.domains, Officer: officers.contains,
 		HoldAccount: s.holdAccount, Notify: s.tellAdministrators,
 	})
 	return nil

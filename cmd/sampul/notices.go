@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"sampul/policy/notices"
 	"sampul/store"
@@ -13,7 +12,7 @@ import (
 // openNotices makes the gatherer of letters about incidents.
 func (s *suite) openNotices() (*notices.Notices, error) {
 	return notices.New(notices.Deps{Incidents: s.store.Incidents, States: s.store, Addressees: s.watchers, Post: s.postNotice,
-		Clock: time.Now, Log: s.log})
+		Clock: s.clock, Log: s.log})
 }
 
 // watchers are who looks after an agency's incidents: its security officers and

@@ -71,6 +71,9 @@ var firstOperations = map[string]operation{
 		return eachOf(emit, st.Aliases)(ctx)
 	}),
 	"report.tlsrpt": op(reportTLS),
+	"clock": op(func(ctx context.Context, _ store.Store, _ none, emit func(any) error) error {
+		return emit(clockOf(ctx))
+	}),
 }
 
 func each[T any](emit func(any) error, all []T, err error) error {

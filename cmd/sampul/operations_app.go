@@ -132,7 +132,7 @@ func approveApp(ctx context.Context, st store.Store, a *appArgs) (*store.App, er
 	if err != nil {
 		return nil, err
 	}
-	if app.Until, err = a.until(time.Now()); err != nil {
+	if app.Until, err = a.until(clockOf(ctx)); err != nil {
 		return nil, err
 	}
 	if err := a.Terms.apply(&app.AppTerms); err != nil {
@@ -193,7 +193,7 @@ func renewApp(ctx context.Context, st store.Store, a *appArgs) (*store.App, erro
 	if app.State != store.AppActive && app.State != store.AppSuspended && app.State != store.AppApproved {
 		return nil, fmt.Errorf("application %s is %s, and cannot be renewed: %w", app.Address, app.State, store.ErrExists)
 	}
-	if app.Until, err = a.until(time.Now()); err != nil {
+	if app.Until, err = a.until(clockOf(ctx)); err != nil {
 		return nil, err
 	}
 	return st.PutApp(ctx, store.System, *app, a.Reason)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"time"
 
 	"sampul/mta/signing"
 	"sampul/store"
@@ -24,11 +23,11 @@ var keyOperations = map[string]operation{
 		return each(emit, keys, err)
 	}),
 	"dkim.add": changed(func(ctx context.Context, st store.Store, a keyArgs, emit func(any) error) error {
-		keys, err := signing.Add(ctx, st, store.System, a.Domain, a.Selector, time.Now())
+		keys, err := signing.Add(ctx, st, store.System, a.Domain, a.Selector, clockOf(ctx))
 		return each(emit, keys, err)
 	}),
 	"dkim.rotate": changed(func(ctx context.Context, st store.Store, a keyArgs, emit func(any) error) error {
-		keys, err := signing.Rotate(ctx, st, store.System, a.Domain, time.Now())
+		keys, err := signing.Rotate(ctx, st, store.System, a.Domain, clockOf(ctx))
 		return each(emit, keys, err)
 	}),
 	"dkim.use": changed(func(ctx context.Context, st store.Store, a keyArgs, emit func(any) error) error {
@@ -51,7 +50,7 @@ var keyOperations = map[string]operation{
 
 // keyPlan is what the suite does with signing keys by itself.
 func (s *suite) keyPlan() *signing.Plan {
-	p := &signing.Plan{Store: s.store, Clock: time.Now, Log: s.log}
+	p := &signing.Plan{Store: s.store, Clock: s.clock, Log: s.log}
 	if s.mail.resolver.On() {
 		p.Resolver = s.mail.resolver
 	}

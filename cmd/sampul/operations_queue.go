@@ -33,6 +33,8 @@ type queueLine struct {
 	State      string           `json:"state"`
 	Why        string           `json:"why,omitempty"` // of a hold
 	Agency     string           `json:"agency,omitempty"`
+	Run        string           `json:"run,omitempty"`       // tag of the run it is of
+	NotBefore  time.Time        `json:"not_before,omitzero"` // it waits for its quota window until then
 	Recipients []queueRecipient `json:"recipients"`
 }
 
@@ -56,19 +58,24 @@ const active = "active"
 type moment struct {
 	trying   map[string][]string // recipients that are being delivered to, by queue ID
 	backlogs map[string]mta.Backlog
+	time     time.Time
 }
 
 // now is the moment, empty while no suite runs.
 func now(ctx context.Context) moment {
 	if l := live(ctx); l != nil {
-		return moment{l.Trying(), l.Backlogs()}
+		return moment{l.Trying(), l.Backlogs(), l.Now()}
 	}
-	return moment{}
+	return moment{time: time.Now()}
 }
 
 // explain says why a recipient that is due waits, where nothing is recorded yet.
-func (m moment) explain(r *store.QueueRecipient) {
+func (m moment) explain(q *store.QueueEntry, r *store.QueueRecipient) {
 	if r.State != store.Waiting || r.Text != "" || r.Code != 0 {
+		return
+	}
+	if q.NotBefore.After(m.time) {
+		r.Text = "waits for its quota window until " + q.NotBefore.In(m.time.Location()).Format(time.RFC3339)
 		return
 	}
 	b, ok := m.backlogs[r.Address[strings.LastIndexByte(r.Address, '@')+1:]]
@@ -83,12 +90,12 @@ func (m moment) explain(r *store.QueueRecipient) {
 
 // lineOf shows an entry at a moment.
 func lineOf(q *store.QueueEntry, m moment) queueLine {
-	l := queueLine{q.ID, q.From, q.Lane, q.Created, q.Size, q.State, q.Why, q.Agency, make([]queueRecipient, 0, len(q.Recipients))}
+	l := queueLine{q.ID, q.From, q.Lane, q.Created, q.Size, q.State, q.Why, q.Agency, q.Run, q.NotBefore, make([]queueRecipient, 0, len(q.Recipients))}
 	for _, r := range q.Recipients {
 		if slices.Contains(m.trying[q.ID], r.Address) {
 			r.State, l.State = active, active
 		}
-		m.explain(&r)
+		m.explain(q, &r)
 		l.Recipients = append(l.Recipients, queueRecipient{r.Address, r.State, r.NextTry, r.Attempts, r.Remote, r.Code, r.Enhanced,
 			r.Text, r.TLS, r.Delayed})
 	}

@@ -59,10 +59,11 @@ type suite struct {
 	notices *notices.Notices
 	relay   *relay.Relay
 
-	plainStore bool // of a demo: nothing that is kept is sealed
-	isDemo     bool // no limits for a network, everything on loopback
-	remotePort int  // of mail exchangers
-	httpsPort  int  // of MTA-STS policies
+	clock      func() time.Time // of all rooms; TLS handshakes go by the machine's
+	plainStore bool             // of a demo: nothing that is kept is sealed
+	isDemo     bool             // no limits for a network, everything on loopback
+	remotePort int              // of mail exchangers
+	httpsPort  int              // of MTA-STS policies
 
 	certs   map[config.TLS]*tlsfiles.Files
 	servers []server
@@ -90,17 +91,18 @@ func (j *judge) Judge(ctx context.Context, m *policy.Mail) (*policy.Verdict, err
 
 // openSuite opens the store and all that does not listen yet.
 func openSuite(ctx context.Context, cfg *config.Config, log *slog.Logger, with ...func(*suite)) (*suite, error) {
-	s := &suite{cfg: cfg, log: log, guard: guard.New(time.Now), certs: map[config.TLS]*tlsfiles.Files{}, failed: make(chan error, 1),
+	s := &suite{cfg: cfg, log: log, clock: time.Now, certs: map[config.TLS]*tlsfiles.Files{}, failed: make(chan error, 1),
 		remotePort: 25, httpsPort: 443}
 	for _, f := range with {
 		f(s)
 	}
+	s.guard = guard.New(s.clock)
 	var err error
 	if s.work, err = spool.New(os.TempDir(), inMemory); err != nil {
 		return nil, err
 	}
 	s.store, err = bolt.Open(ctx, bolt.Options{Dir: cfg.DataDir, KeyFile: cfg.KeyFile, Log: log, GovDomains: cfg.GovDomains, TraceDays: cfg.TraceDays,
-		Plain: s.plainStore})
+		Plain: s.plainStore, Clock: s.clock})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", cfg.DataDir, err)
 	}
@@ -119,6 +121,7 @@ func openSuite(ctx context.Context, cfg *config.Config, log *slog.Logger, with .
 		Recorded:   func() { s.notices.Wake() },
 		GovDomains: cfg.GovDomains,
 		Guidance:   func(string) string { return cfg.Guidance },
+		Clock:      s.clock,
 		Log:        log,
 	})}
 	s.metrics = metrics.New(s.gauges())
@@ -126,7 +129,7 @@ func openSuite(ctx context.Context, cfg *config.Config, log *slog.Logger, with .
 	if s.notices, err = s.openNotices(); err != nil {
 		return nil, errors.Join(err, s.look.Close(), s.store.Close())
 	}
-	if s.relay, err = relay.New(relay.Deps{Store: s.store, Clock: time.Now, Log: log}); err != nil {
+	if s.relay, err = relay.New(relay.Deps{Store: s.store, Clock: s.clock, Log: log}); err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}
 	if err := s.openMail(); err != nil {
@@ -267,7 +270,7 @@ func (s *suite) server(l *config.Listener) (server, error) {
 		return imapd.New(imapd.Config{
 			Kind: imapd.Kind(l.Kind), Hostname: s.cfg.Hostname, TLS: tc, AllowPlaintextAuth: l.PlaintextLogin,
 			MaxMessage: size, MaxConnections: l.MaxConnections, Idle: time.Duration(l.Idle),
-		}, imapd.Deps{Store: s.store, Judge: s.judge, Spool: s.work, Guard: s.guard, Conns: conns, Log: s.log}), nil
+		}, imapd.Deps{Store: s.store, Judge: s.judge, Spool: s.work, Guard: s.guard, Conns: conns, Clock: s.clock, Log: s.log}), nil
 	}
 	clients, err := authorities(l.ClientCA)
 	if err != nil {
@@ -275,7 +278,7 @@ func (s *suite) server(l *config.Listener) (server, error) {
 	}
 	m := s.mail
 	deps := smtpin.Deps{
-		Store: s.store, Judge: s.judge, Spool: s.work, Guard: s.guard, Conns: conns, Log: s.log,
+		Store: s.store, Judge: s.judge, Spool: s.work, Guard: s.guard, Conns: conns, Clock: s.clock, Log: s.log,
 		Defence: m.defence, Router: m.router, Quarantine: s.store, Trace: s.store, Accepted: s.accepted,
 		SameRules:  s.judge.SameRules,
 		Relay:      s.relay,

@@ -37,7 +37,8 @@ type Options struct {
 	MaxUse   int      // messages over one connection, 100 when 0
 	Log      *slog.Logger
 	Clock    func() time.Time
-	Dial     DialFunc // nil: the network
+	CertTime func() time.Time // at which certificates must be valid; nil is Clock
+	Dial     DialFunc         // nil: the network
 }
 
 // Defaults: RFC 5321 section 4.5.3.2, but for Connect, where a minute of silence says all.
@@ -86,6 +87,9 @@ func New(o Options) *Pool {
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
+	}
+	if o.CertTime == nil {
+		o.CertTime = o.Clock
 	}
 	p := &Pool{Options: o, times: defaultTimeouts, dial: o.Dial, idle: map[key][]*session{}}
 	if p.dial == nil {

@@ -252,7 +252,7 @@ func (d *demand) config(p *Pool, host string, seen *verdict) *tls.Config {
 			return nil
 		}
 		if d.tlsa != nil {
-			seen.err = matchDANE(certs, d.tlsa, d.names, p.Clock())
+			seen.err = matchDANE(certs, d.tlsa, d.names, p.CertTime())
 		} else {
 			seen.err = p.pkix(certs, host, d.names, d.under)
 		}
@@ -279,7 +279,7 @@ func (p *Pool) pkix(certs []*x509.Certificate, host string, names []string, unde
 	if under != "" && strings.HasSuffix("."+host, "."+under) {
 		names = append([]string{host}, names...)
 	}
-	if err := p.roots.Verify(certs, p.Clock()); err != nil {
+	if err := p.roots.Verify(certs, p.CertTime()); err != nil {
 		return err
 	}
 	return hasName(certs[0], names)

@@ -21,6 +21,7 @@ type entry struct {
 	agency  shared
 	run     shared
 	created int64 // nanoseconds since 1970
+	opens   int64 // nothing is tried before, the same; 0 is at once
 	size    int64
 	sender  store.AccountID
 	lane    store.Lane
@@ -76,6 +77,9 @@ func queueEntry(a *accepted, agency string) *entry {
 				agency = agencyOf(env.Recipients[i:])
 			}
 			q.agency = share(agency)
+			if opens := due(env); opens > q.created {
+				q.opens = opens
+			}
 		}
 		if q.find(r.Path) < 0 {
 			q.rcpts = append(q.rcpts, waiting{address: r.Path, next: due(env)})
@@ -121,6 +125,9 @@ func (q *entry) shown() store.QueueEntry {
 	out := store.QueueEntry{ID: q.id, From: q.from, Lane: q.lane, Created: time.Unix(0, q.created), Size: q.size,
 		State: q.state(), Why: q.why.String(), Sender: q.sender, Agency: q.agency.String(), Run: q.run.String(), Body: q.ref.ID,
 		Recipients: make([]store.QueueRecipient, len(q.rcpts))}
+	if q.opens != 0 {
+		out.NotBefore = time.Unix(0, q.opens)
+	}
 	for i := range q.rcpts {
 		w := &q.rcpts[i]
 		r := &out.Recipients[i]
@@ -208,9 +215,13 @@ func (q *entry) under(v *verb) *entry {
 		case v.kind == verbHold && !w.held:
 			w.held, changed = true, true
 		case v.kind == verbRelease && w.held:
-			w.held, w.next, changed = false, v.at, true
+			w.held, w.next, changed = false, max(v.at, q.opens), true
 		case v.kind == verbRetry && !w.held: // also what is due: the runner may have its own reason to wait
-			w.next, changed = v.at, true
+			at := max(v.at, q.opens)
+			if at > v.at && at == w.next {
+				continue // it waits for its window, whoever asks
+			}
+			w.next, changed = at, true
 		}
 	}
 	switch v.kind {

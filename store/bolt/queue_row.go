@@ -79,6 +79,7 @@ func (r *queuedRow) encode(b []byte) ([]byte, error) {
 	b = putString(b, acFrom, e.From)
 	b = putInt(b, acReceived, uint64(e.Received.UnixNano()))
 	b = putBytes(b, acPrefix, e.Prefix)
+	b = putInt(b, acNotBefore, uint64(r.opens))
 	b = putInt(b, acApp, uint64(e.App))
 	b = putInt(b, acAppCounted, uint64(e.AppCounted))
 	b = putString(b, acRun, e.Run)
@@ -204,6 +205,8 @@ func (q *entry) decode(r *fieldReader) {
 		q.from = string(r.data)
 	case acReceived:
 		q.created = int64(r.int())
+	case acNotBefore:
+		q.opens = int64(r.int())
 	case acPrefix:
 		q.size = int64(len(r.data))
 	case acRun:

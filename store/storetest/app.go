@@ -168,8 +168,17 @@ func runsWait(t *testing.T, r *rig) {
 	for range 2 {
 		got, err := r.QueueList(ctx, store.System, store.QueueFilter{Run: "mac-2026"}, "", 10)
 		r.ok(err)
-		if len(got) != 1 || got[0].Run != "mac-2026" || got[0].Recipients[0].NextTry.Before(later.Add(-time.Second)) {
+		if len(got) != 1 || got[0].Run != "mac-2026" || got[0].Recipients[0].NextTry.Before(later.Add(-time.Second)) || !got[0].NotBefore.Equal(later) {
 			t.Errorf("%+v", got)
+		}
+		if n, err := r.QueueRetry(ctx, store.System, store.QueueFilter{Run: "mac-2026"}); err != nil || n != 0 {
+			t.Errorf("tried before its window: %d, %v", n, err)
+		}
+		if n, err := r.QueueHold(ctx, store.System, store.QueueFilter{Run: "mac-2026"}, "siasatan"); err != nil || n != 1 {
+			t.Errorf("held: %d, %v", n, err)
+		}
+		if n, err := r.QueueRelease(ctx, store.System, store.QueueFilter{Run: "mac-2026"}); err != nil || n != 1 {
+			t.Errorf("released: %d, %v", n, err)
 		}
 		r.restart()
 	}
