@@ -11,9 +11,6 @@ import (
 	"sampul/store"
 )
 
-// A program, for what looks at content.
-const program = "MZ\x90\x00\x03\x00\x00\x00\x04\x00\x00\x00\xff\xff\x00\x00This program cannot be run in DOS mode.\r\n"
-
 func (b *board) settings(agency string, s store.PolicySettings) {
 	b.with(agency, func(a *store.AgencyPolicy) { a.Settings = s })
 }

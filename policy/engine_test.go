@@ -210,7 +210,7 @@ func TestRefusalNamesPartsHarmlessly(t *testing.T) {
 
 // What is passed over for speed is what has no evidence: both ways judge alike.
 func TestSkippingChangesNothing(t *testing.T) {
-	all := New(Options{Inspector: inspect.New(inspect.Options{Budget: extract.Budget{Worth: func(string, bool) bool { return true }}})})
+	all := New(Options{Inspector: inspect.New(inspect.Options{Budget: extract.Budget{Worth: func(string) bool { return true }}})})
 	quick := New(Options{})
 	texts := []string{"R A H S I A", "R\nA\nH\nS\nI\nA", "RAHSIA", "Rahsia kejayaan", "R4H51A", "  S  U  L  I  T  ", "RAH\u200bSIA",
 		"Klasifikasi: Terhad", "Dokumen ini dikelaskan sebagai RAHSIA dan tidak boleh disalin oleh sesiapa pun tanpa kebenaran bertulis", "Selamat pagi"}

@@ -231,7 +231,7 @@ func (sizes) EstimateCallCost(function, _ string, _ *cost.AstNode, _ []cost.AstN
 	if function != "lowerAscii" {
 		return nil
 	}
-	return &cost.CallEstimate{CostEstimate: cost.CostEstimate{Min: 1, Max: ruleName / 10}, ResultSize: &cost.SizeEstimate{Max: ruleName}}
+	return &cost.CallEstimate{CostEstimate: cost.Estimate{Min: 1, Max: ruleName / 10}, ResultSize: &cost.SizeEstimate{Max: ruleName}}
 }
 
 // EstimateSize is for what stands in variables.

@@ -111,7 +111,7 @@ func suspected(class string, suspicion bool) string {
 func incidentShowCommand(t *target) *cobra.Command {
 	return &cobra.Command{Use: "show ID", Short: "Show an incident: what was found, where, never the content", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return showOne(t, c, "incident.show", idArgs{args[0]}, showIncident)
+			return show(t, c, "incident.show", idArgs{args[0]}, incidentText)
 		}}
 }
 
@@ -134,8 +134,9 @@ func incidentCloseCommand(t *target) *cobra.Command {
 	return c
 }
 
-func showIncident(c *cobra.Command, in *store.Incident) error {
-	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 8, 2, ' ', 0)
+func incidentText(in store.Incident) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
 	fields(w, [][2]string{
 		{"incident", in.ID}, {"time", in.Time.Local().Format(minuteForm + " MST")}, {"agency", in.Agency},
 		{"class", suspected(in.Class, in.Suspicion)}, {"severity", in.Severity}, {"action", in.Action}, {"cause", in.Cause},
@@ -152,7 +153,8 @@ func showIncident(c *cobra.Command, in *store.Incident) error {
 		}
 		fmt.Fprintf(w, "history:\t%s %s %s\n", s.Time.Local().Format(minuteForm), s.By, what)
 	}
-	return w.Flush()
+	w.Flush()
+	return b.String()
 }
 
 // fields prints those that are not empty.

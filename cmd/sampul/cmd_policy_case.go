@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -30,7 +29,7 @@ func policyCaseCommand(t *target) *cobra.Command {
 	ls.Flags().IntVar(&a.Max, "max", a.Max, "at most so many")
 	show := &cobra.Command{Use: "show ID", Short: "Show a case: what was refused and why, never the content", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return showOne(t, c, "case.show", idArgs{args[0]}, showCase)
+			return show(t, c, "case.show", idArgs{args[0]}, caseText)
 		}}
 	return group("case", "Refused messages that an officer may let pass when they are sent again", ls, show,
 		decideCommand(t, "approve", true, "Let the message pass, with a tag, when it is sent again within 30 days"),
@@ -54,8 +53,9 @@ func decideCommand(t *target, verb string, approve bool, short string) *cobra.Co
 	return c
 }
 
-func showCase(c *cobra.Command, k *store.Case) error {
-	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 8, 2, ' ', 0)
+func caseText(k store.Case) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
 	decided := ""
 	if !k.Decided.IsZero() {
 		decided = fmt.Sprintf("%s by %s: %s", k.Decided.Local().Format(minuteForm), k.By, k.Reason)
@@ -67,20 +67,6 @@ func showCase(c *cobra.Command, k *store.Case) error {
 		{"until", k.Until.Local().Format(minuteForm)}, {"parts", fmt.Sprint(len(k.Parts))},
 	})
 	showEvidence(w, k.Evidence)
-	return w.Flush()
-}
-
-// showOne shows the one item of an operation.
-func showOne[T any](t *target, c *cobra.Command, name string, args any, show func(*cobra.Command, *T) error) error {
-	return t.do(c.Context(), name, args, func(raw json.RawMessage) error {
-		if t.json {
-			_, err := fmt.Fprintf(c.OutOrStdout(), "%s\n", raw)
-			return err
-		}
-		var item T
-		if err := json.Unmarshal(raw, &item); err != nil {
-			return err
-		}
-		return show(c, &item)
-	})
+	w.Flush()
+	return b.String()
 }

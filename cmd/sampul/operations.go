@@ -11,7 +11,6 @@ import (
 // Arguments of operations, as they go over the socket.
 type (
 	none        struct{}
-	listArgs    struct{ Max int }
 	idArgs      struct{ ID string }
 	accountArgs struct {
 		Address, Kind, Role, Name string

@@ -123,7 +123,7 @@ func isCMS(b []byte) bool {
 func readCMS(w *walker, a at, s *source) {
 	file := w.current
 	id, content, _ := cmsType(s.data)
-	seq, ok := parseBER(content)
+	seq, _ := parseBER(content)
 	fields := 0
 	switch id {
 	case cmsSigned, cmsDigested, cmsCompressed:
@@ -134,6 +134,7 @@ func readCMS(w *walker, a at, s *source) {
 		return
 	}
 	rest := seq.body
+	var ok bool
 	for range fields {
 		if rest, ok = skipBER(rest, 0); !ok {
 			w.gap(a, "s/mime", Damaged, "it cannot be taken apart")

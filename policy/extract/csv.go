@@ -11,7 +11,7 @@ import (
 // readCSV gives cells, whatever separates them.
 func readCSV(w *walker, a at, s *source) {
 	for _, text := range readings(s) {
-		if !w.dull(text, false) {
+		if !w.dull(text) {
 			w.csv(a, text)
 		}
 	}

@@ -28,9 +28,9 @@ type Budget struct {
 	OCR      time.Duration // of what recognises letters in pictures; 60 s, which are 30 on two cores
 	Pixels   int64         // octets that one decoded picture may take; 176 MiB
 
-	// Worth says whether text, or HTML, can hold anything that is looked for; nil: all is
+	// Worth says whether text can hold anything that is looked for; nil: all is
 	// worth to be taken apart. It spares plain mail most of the work.
-	Worth func(text string, html bool) bool `json:"-"`
+	Worth func(text string) bool `json:"-"`
 
 	// Apart reads a document of a binary or container format elsewhere, in a worker process,
 	// and says what that used in all; its findings are the caller's affair. Nil: it is read here.
@@ -199,7 +199,7 @@ func (w *walker) gap(a at, kind string, why Reason, text string) {
 }
 
 // dull says that nothing that is looked for can stand in text.
-func (w *walker) dull(text string, html bool) bool { return w.b.Worth != nil && !w.b.Worth(text, html) }
+func (w *walker) dull(text string) bool { return w.b.Worth != nil && !w.b.Worth(text) }
 
 // A writer gathers the units of one part.
 type writer struct {

@@ -107,7 +107,7 @@ func (w *walker) html(a at, text string) {
 		all.WriteString(r.lines[i].Text)
 		all.WriteByte('\n')
 	}
-	if !w.dull(all.String(), false) {
+	if !w.dull(all.String()) {
 		for i := range r.lines {
 			if r.lines[i].Where == "" {
 				r.lines[i].Where = "line " + strconv.Itoa(i+1)

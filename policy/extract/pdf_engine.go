@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"reflect"
 	"strings"
 	"sync"
@@ -203,9 +202,6 @@ func (e *pdfEngine) word(i uint32) uint32 {
 	v, _ := e.mod.Memory().ReadUint32Le(e.scratch + 4*i)
 	return v
 }
-
-// pdfFloat is a result that is a float.
-func pdfFloat(v uint64) float64 { return float64(math.Float32frombits(uint32(v))) }
 
 // put copies b into the instance; 0 when there is no room.
 func (e *pdfEngine) put(b []byte) uint64 {

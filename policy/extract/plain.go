@@ -43,7 +43,7 @@ func (w *walker) bodyLines(a at, text string, flowed bool) {
 	if strings.IndexByte(text, 0x1b) >= 0 || strings.IndexByte(text, '\b') >= 0 {
 		text = shown(text)
 	}
-	if w.dull(text, false) {
+	if w.dull(text) {
 		return
 	}
 	var all []bodyLine

@@ -240,7 +240,7 @@ func (r *reading) suspects(layers map[int][]view) []int {
 		}
 		for k, f := range found {
 			for _, l := range f.Lines {
-				if letters(l.Text) >= 4 && !r.w.dull(l.Text, false) && !slices.Contains(out, of[k]) {
+				if letters(l.Text) >= 4 && !r.w.dull(l.Text) && !slices.Contains(out, of[k]) {
 					out = append(out, of[k])
 				}
 			}

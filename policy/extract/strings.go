@@ -46,7 +46,7 @@ func (w *walker) runs(b []byte, step int, next func([]byte) (rune, int), give fu
 	begin, letters := 0, 0
 	end := func() {
 		if letters >= shortest {
-			dull := w.dull(string(run), false)
+			dull := w.dull(string(run))
 			switch {
 			case !dull || after > 0:
 				for _, h := range before {

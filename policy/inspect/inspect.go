@@ -77,7 +77,7 @@ func New(o Options) *Inspector {
 		o.Command = []string{self(), "worker"}
 	}
 	if o.Budget.Worth == nil {
-		o.Budget.Worth = worth
+		o.Budget.Worth = mark.Maybe
 	}
 	o.Budget.Recognise = o.Recognise
 	i := &Inspector{o: o, cache: newCache(o.Cached)}
@@ -101,14 +101,6 @@ func self() string {
 		return path
 	}
 	return exe
-}
-
-// worth says which text can hold what is looked for.
-func worth(text string, html bool) bool {
-	if html {
-		return mark.MaybeHTML(text)
-	}
-	return mark.Maybe(text)
 }
 
 // SetMarks has other settings count from the next message on. Their version must be another,

@@ -36,7 +36,7 @@ func TestRequestIsPlainData(t *testing.T) {
 	var b bytes.Buffer
 	in := request{Document: extract.Document{Path: "p", Name: "n", Used: extract.Used{Units: 4}}, Budget: extract.Budget{Depth: 1, Members: 2, Text: 3, CPU: 5},
 		Settings: &mark.Settings{Version: "v", Labels: map[string]mark.Class{"*/x": mark.Rahsia}}, Changed: true}
-	in.Budget.Worth = worth
+	in.Budget.Worth = mark.Maybe
 	if err := writeFrame(&b, frameRequest, in); err != nil {
 		t.Fatal(err)
 	}

@@ -104,6 +104,7 @@ func obey(_ context.Context, d extract.Document, b extract.Budget) (*extract.Res
 			{Place: extract.PageHeader, Where: "header", Text: "SULIT"}, {Place: extract.Paragraph, Text: canary}}}}}, nil
 }
 
+//lint:ignore SA5007 a stack that overflows is what is tried
 func recurse(n int) error {
 	var room [1024]byte
 	room[n%1024] = 1

@@ -222,24 +222,6 @@ func BenchmarkPlainLetter(b *testing.B) {
 	}
 }
 
-// What stands between the letters of HTML is no shelter.
-func TestMaybeHTML(t *testing.T) {
-	for _, s := range []string{
-		"<p>RAHSIA</p>", "<b>RA</b><i>HSIA</i>", "RAH<!-- a > b -->SIA", `RA<a title=">zz" href=x>HSIA`, "RA&nbsp;H&shy;SIA",
-		"&#82;AHSIA", `<img alt="RAHSIA">`, "R<br>A<br>H<br>S<br>I<br>A", "RAH\u200bSIA", "РAHSIA", "a < b RAHSIA", "R4H51A",
-		"<p\n>S<b \n>ULIT", "T E R H A D", "&RAHSIA", "x &amp RAHSIA",
-	} {
-		if !MaybeHTML(s) {
-			t.Errorf("%q is passed over", s)
-		}
-	}
-	for _, s := range []string{"<p>Selamat pagi &amp; salam</p>", "<html><body>“Baik” – terima kasih…</body></html>", ""} {
-		if MaybeHTML(s) {
-			t.Errorf("%q is looked at for nothing", s)
-		}
-	}
-}
-
 // A cell may hold a whole letter, as in mail that is laid out by tables; and what stands
 // aside is no last line.
 func TestLines(t *testing.T) {
