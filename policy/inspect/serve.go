@@ -101,7 +101,7 @@ func (s *server) answer(f frame) error {
 	s.memory.watch()
 	defer s.memory.rest()
 	r.Document.Data = f.data
-	r.Budget.Worth = worth
+	r.Budget.Worth = mark.Maybe
 	if r.Pictures {
 		r.Budget.Recognise = s.recognise
 	}
