@@ -13,7 +13,6 @@ import (
 	"sampul/internal/address"
 	"sampul/internal/gate"
 	"sampul/internal/message"
-	"sampul/policy/extract"
 	"sampul/policy/inspect"
 	"sampul/policy/mark"
 )
@@ -132,10 +131,6 @@ func (j *judgement) look(ctx context.Context, x *message.Index, body io.ReaderAt
 			Word: f.Word, Weight: f.Weight, Why: f.Why})
 	}
 	for _, g := range rep.Gaps {
-		if g.Reason == extract.Unread {
-			v.Unread = append(v.Unread, fmt.Sprintf("%s (%s)", g.Path, g.Kind))
-			continue
-		}
 		v.gaps = append(v.gaps, g)
 		v.Evidence = append(v.Evidence, Evidence{Path: g.Path, Where: g.Kind, Rule: string(g.Reason), Class: Uninspectable, Why: g.Why})
 	}

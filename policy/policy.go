@@ -106,7 +106,6 @@ type Verdict struct {
 	Actions    []Action
 	Direction  Direction
 	Evidence   []Evidence
-	Unread     []string // carriers that are not read yet, named
 	Notes      []string // what was sampled, or looked at in part only
 	Incident   string   // ID, when one was recorded
 	Case       string   // ID, when an officer may let it pass, or has

@@ -17,7 +17,6 @@ type policyLine struct {
 	Action    string           `json:"action"`
 	Suspicion string           `json:"suspicion,omitempty"`
 	Evidence  []policyEvidence `json:"evidence"`
-	Unread    []string         `json:"unread,omitempty"`
 	Notes     []string         `json:"notes,omitempty"`
 }
 
@@ -94,7 +93,7 @@ func printVerdict(w io.Writer, asJSON, tsv bool, name string, v *policy.Verdict)
 		_, err := fmt.Fprintf(w, "%s\t%s\n", name, v.Class)
 		return err
 	}
-	l := policyLine{File: name, Class: v.Class.String(), Action: v.Action.String(), Evidence: []policyEvidence{}, Unread: v.Unread, Notes: v.Notes}
+	l := policyLine{File: name, Class: v.Class.String(), Action: v.Action.String(), Evidence: []policyEvidence{}, Notes: v.Notes}
 	if v.Suspicion != policy.Terbuka {
 		l.Suspicion = v.Suspicion.String()
 	}
@@ -110,9 +109,6 @@ func printVerdict(w io.Writer, asJSON, tsv bool, name string, v *policy.Verdict)
 	}
 	for _, n := range l.Notes {
 		fmt.Fprintf(w, "  note: %s\n", n)
-	}
-	for _, u := range l.Unread {
-		fmt.Fprintf(w, "  not read: %s\n", u)
 	}
 	return nil
 }

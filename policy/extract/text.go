@@ -76,7 +76,6 @@ const (
 	TooMuch Reason = "budget"  // past a limit of work
 	Opaque  Reason = "opaque"  // a kind that nobody can read for marks: drawings, databases, unknown octets
 	NoOCR   Reason = "no-ocr"  // a picture of a page, and nothing is there that reads pictures
-	Unread  Reason = "unread"  // no extractor yet: passes for now, and is named
 )
 
 // A Gap is something that was not read.
