@@ -15,9 +15,12 @@ type pdfReader struct {
 	doc  uint64
 	form uint64 // for fields; 0 when there are none
 
+	actual uint64 // the name of ActualText, in the instance
+
 	fonts   map[uint64]pdfFont
 	pages   []*pdfPage
-	scans   []int // pages, from 0, that are pictures
+	others  []*pdfPage // of some of them, what is shown where something else is said
+	scans   []int      // pages, from 0, that are pictures
 	seen    map[[32]byte]bool
 	broken  int  // pages that cannot be loaded
 	cut     bool // there is more than is taken
@@ -151,6 +154,7 @@ func (d *pdfReader) read() {
 	d.objects()
 	d.attachments()
 	d.write(d.pages)
+	d.write(d.others)
 	d.attached()
 	if n <= 0 && d.more() && len(d.seen) == 0 {
 		d.w.gap(d.a, "pdf", Damaged, "it has no pages")
@@ -181,12 +185,20 @@ func (d *pdfReader) readPage(i int) {
 	frame := e.frame(page)
 	t := d.letters(page, frame)
 	o := d.objectsOf(page, frame)
+	shown := d.again(page, t)
 	notes := d.annotations(page, frame, i)
+	said := t.said()
 	if notes.shown {
-		page = d.flattened(page, t, notes, i)
+		page = d.flattened(page, t, shown, notes, i)
 	}
 	t.glyphs = append(t.glyphs, notes.boxGlyphs(t)...)
-	p := t.layOut(i+1, append(o.strikes, notes.strikes...))
+	strikes := append(o.strikes, notes.strikes...)
+	p := t.layOut(i+1, strikes)
+	p.said = said
+	if shown != nil {
+		p.said = shown.said()
+		d.others = append(d.others, shown.layOut(i+1, strikes))
+	}
 	p.aside = append(p.aside, notes.units...)
 	d.pages = append(d.pages, p)
 	d.lines += len(p.lines) + len(p.aside)

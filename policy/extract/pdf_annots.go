@@ -249,7 +249,7 @@ func (n *pdfNotes) boxGlyphs(t *pdfTextPage) []pdfGlyph {
 // flattened draws what is stuck on a page into the page, and reads the letters that are new:
 // those of a form's fields belong to the page's own lines, others are stamps. It gives the
 // page loaded again.
-func (d *pdfReader) flattened(page uint64, t *pdfTextPage, n *pdfNotes, i int) uint64 {
+func (d *pdfReader) flattened(page uint64, t, shown *pdfTextPage, n *pdfNotes, i int) uint64 {
 	e := d.e
 	done := e.long("FPDFPage_Flatten", page, 0)
 	if done != 1 { // 1: it was; 2: there was nothing to do
@@ -259,16 +259,30 @@ func (d *pdfReader) flattened(page uint64, t *pdfTextPage, n *pdfNotes, i int) u
 	if page = e.long("FPDF_LoadPage", d.doc, uint64(i)); page == 0 {
 		return 0
 	}
+	all := d.letters(page, t.frame)
+	other := d.again(page, all)
+	n.news(t, t, all)
+	if other != nil {
+		if shown == nil {
+			shown = t
+		}
+		n.news(t, shown, other)
+	}
+	return page
+}
+
+// news takes the letters of all that are not on the page as it was before: those in fields
+// go to t, of the others it makes stamps.
+func (n *pdfNotes) news(t, before, all *pdfTextPage) {
 	type spot struct {
 		r    rune
 		x, y int
 	}
 	at := func(g pdfGlyph) spot { return spot{g.r, int(math.Round(g.x * 4)), int(math.Round(g.y * 4))} }
 	old := map[spot]int{}
-	for _, g := range t.glyphs {
+	for _, g := range before.glyphs {
 		old[at(g)]++
 	}
-	all := d.letters(page, t.frame)
 	stamps := &pdfTextPage{frame: t.frame, looks: all.looks}
 	base := int32(len(t.looks))
 	t.looks = append(t.looks, all.looks...)
@@ -293,7 +307,6 @@ func (d *pdfReader) flattened(page uint64, t *pdfTextPage, n *pdfNotes, i int) u
 			}
 		}
 	}
-	return page
 }
 
 func (n *pdfNotes) inBox(x, y float64) bool {

@@ -18,6 +18,7 @@ type pdfPage struct {
 	aside   []pdfAside
 	strikes [][4]float64 // lines drawn through writing: x0, y0, x1, y1
 	turned  bool         // most of the writing does not run level
+	said    [32]byte     // a sum of its letters, see said
 }
 
 // A pdfAside is writing that is no line of the page's text: aslant, up the side, in a stamp.

@@ -15,7 +15,8 @@ import (
 // A pdfObject is an object as it stands in the file.
 type pdfObject struct {
 	dict   pdfDict
-	stream []byte // as stored; nil for none
+	other  pdfValue // what it is when it is no dictionary
+	stream []byte   // as stored; nil for none
 }
 
 // A pdfFileView is all objects of a file by their numbers, found without its table: what
@@ -36,10 +37,12 @@ func (d *pdfReader) objects() {
 	if !d.more() {
 		return
 	}
-	v := d.view(d.data)
+	data := d.data
+	v := d.view(data)
 	if v.encrypted() {
 		if plain := d.decrypted(); plain != nil {
-			v = d.view(plain)
+			data = plain
+			v = d.view(data)
 		}
 	}
 	out := d.w.part(d.a, "pdf")
@@ -49,6 +52,9 @@ func (d *pdfReader) objects() {
 	out.end()
 	v.files()
 	d.xfa()
+	if honest := v.honest(data); honest != nil {
+		d.honest(honest)
+	}
 }
 
 // view finds the objects of a file.
@@ -67,8 +73,12 @@ func (d *pdfReader) view(b []byte) *pdfFileView {
 			continue
 		}
 		p := pdfParser{b: b[:min(len(b), at+3+8<<20)], i: at + 3, steps: maxPDFValues}
-		dict, _ := p.value().(pdfDict)
+		x := p.value()
+		dict, _ := x.(pdfDict)
 		o := pdfObject{dict: dict}
+		if dict == nil {
+			o.other = x
+		}
 		p.blanks()
 		if dict != nil && bytes.HasPrefix(b[p.i:], []byte("stream")) {
 			o.stream = streamAt(b, p.i+6, dict)
@@ -174,13 +184,16 @@ func (v *pdfFileView) unpack(o pdfObject) {
 		}
 		if start := int(first) + int(at); start >= 0 && start < len(data) {
 			p := pdfParser{b: data, i: start, steps: maxPDFValues}
-			if dict, is := p.value().(pdfDict); is {
-				if old, known := v.objects[int(num)]; known && old.stream != nil {
-					continue
-				}
-				if !v.take(int(num), pdfObject{dict: dict}) {
-					return
-				}
+			if old, known := v.objects[int(num)]; known && old.stream != nil {
+				continue
+			}
+			x := p.value()
+			dict, is := x.(pdfDict)
+			if is {
+				x = nil
+			}
+			if !v.take(int(num), pdfObject{dict: dict, other: x}) {
+				return
 			}
 		}
 	}
@@ -244,10 +257,14 @@ func (v *pdfFileView) direct(x pdfValue) pdfValue {
 			return x
 		}
 		o, known := v.objects[int(r)]
-		if !known || o.dict == nil {
+		switch {
+		case !known:
 			return nil
+		case o.dict != nil:
+			x = o.dict
+		default:
+			x = o.other
 		}
-		x = o.dict
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ type pdfImage struct {
 
 // Kinds of page objects in fpdf_edit.h.
 const (
+	objectText    = 1
 	objectPath    = 2
 	objectImage   = 3
 	objectShading = 4

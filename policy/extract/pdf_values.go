@@ -2,6 +2,9 @@ package extract
 
 import (
 	"bytes"
+	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -301,4 +304,45 @@ func (d pdfDict) text(key string) string {
 		return string(v)
 	}
 	return ""
+}
+
+// pdfWrite writes a value as it stands in a file.
+func pdfWrite(out *bytes.Buffer, v pdfValue) {
+	switch v := v.(type) {
+	case bool:
+		out.WriteString(strconv.FormatBool(v))
+	case float64:
+		out.WriteString(strconv.FormatFloat(v, 'f', -1, 64))
+	case pdfName:
+		out.WriteByte('/')
+		for i := range len(v) {
+			if c := v[i]; c <= ' ' || c > '~' || c == '#' || pdfDelimiter(c) {
+				fmt.Fprintf(out, "#%02x", c)
+			} else {
+				out.WriteByte(c)
+			}
+		}
+	case pdfString:
+		fmt.Fprintf(out, "<%x>", []byte(v))
+	case pdfRef:
+		fmt.Fprintf(out, "%d 0 R", int(v))
+	case []pdfValue:
+		out.WriteByte('[')
+		for _, x := range v {
+			pdfWrite(out, x)
+			out.WriteByte(' ')
+		}
+		out.WriteByte(']')
+	case pdfDict:
+		out.WriteString("<<")
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			pdfWrite(out, pdfName(k))
+			out.WriteByte(' ')
+			pdfWrite(out, v[k])
+			out.WriteByte('\n')
+		}
+		out.WriteString(">>")
+	default:
+		out.WriteString("null")
+	}
 }
