@@ -23,6 +23,7 @@ type pdfReader struct {
 	scans   []int      // pages, from 0, that are pictures
 	seen    map[[32]byte]bool
 	broken  int  // pages that cannot be loaded
+	empty   int  // pages on which nothing is drawn
 	cut     bool // there is more than is taken
 	pending []pdfFile
 	fields  []Unit
@@ -133,13 +134,7 @@ const (
 
 func (d *pdfReader) read() {
 	e := d.e
-	p := e.put(d.data)
-	if p == 0 {
-		return
-	}
-	d.doc = e.long("FPDF_LoadMemDocument", p, uint64(len(d.data)), 0)
-	if d.doc == 0 {
-		d.closed(pdfInt(e.call("FPDF_GetLastError")))
+	if d.doc = d.open(); d.doc == 0 {
 		return
 	}
 	if e.call("FPDF_GetFormType", d.doc) != 0 {
@@ -185,6 +180,9 @@ func (d *pdfReader) readPage(i int) {
 	frame := e.frame(page)
 	t := d.letters(page, frame)
 	o := d.objectsOf(page, frame)
+	if o.any == 0 {
+		d.empty++
+	}
 	shown := d.again(page, t)
 	notes := d.annotations(page, frame, i)
 	said := t.said()

@@ -17,6 +17,7 @@ type pdfObject struct {
 	dict   pdfDict
 	other  pdfValue // what it is when it is no dictionary
 	stream []byte   // as stored; nil for none
+	packed bool     // it stands in a stream of objects
 }
 
 // A pdfFileView is all objects of a file by their numbers, found without its table: what
@@ -52,6 +53,10 @@ func (d *pdfReader) objects() {
 	out.end()
 	v.files()
 	d.xfa()
+	if &data[0] == &d.data[0] && v.encrypted() { // it could not be copied
+		return
+	}
+	d.broken += v.contents(d.empty > 0)
 	if honest := v.honest(data); honest != nil {
 		d.honest(honest)
 	}
@@ -192,7 +197,7 @@ func (v *pdfFileView) unpack(o pdfObject) {
 			if is {
 				x = nil
 			}
-			if !v.take(int(num), pdfObject{dict: dict, other: x}) {
+			if !v.take(int(num), pdfObject{dict: dict, other: x, packed: true}) {
 				return
 			}
 		}
@@ -204,15 +209,10 @@ func (v *pdfFileView) decode(o pdfObject) ([]byte, bool) {
 	if o.stream == nil {
 		return nil, false
 	}
-	filters, _ := v.direct(o.dict["Filter"]).([]pdfValue)
-	if n, ok := v.direct(o.dict["Filter"]).(pdfName); ok {
-		filters = []pdfValue{n}
-	}
 	data := o.stream
-	for _, f := range filters {
-		name, _ := v.direct(f).(pdfName)
+	for _, f := range v.filters(o.dict) {
 		var r io.Reader
-		switch name {
+		switch f {
 		case "FlateDecode", "Fl":
 			z, err := zlib.NewReader(bytes.NewReader(data))
 			if err != nil {

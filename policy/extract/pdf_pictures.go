@@ -14,6 +14,7 @@ type pdfObjects struct {
 	shapes   []pdfImage // that may be letters; their width is how many pieces they are of
 	covered  float64    // share of the page that pictures take
 	outlines int        // paths
+	any      int        // all that is drawn, writing as well
 }
 
 // A pdfImage is a picture on a page: where it is shown, and how many pixels it has.
@@ -72,6 +73,7 @@ func (d *pdfReader) objectsOf(page uint64, frame pdfFrame) *pdfObjects {
 			d.object(o, obj, page, frame, pdfMatrix{1, 0, 0, 1, 0, 0}, 0, &left)
 		}
 	}
+	o.any = max(n, 0)
 	o.covered = min(o.covered/max(frame.w*frame.h, 1), 1)
 	return o
 }

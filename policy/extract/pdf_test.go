@@ -252,6 +252,8 @@ func TestPDF(t *testing.T) {
 		"the other first": {append(slices.Clone(marked), plain...), "page-header|SULIT"},
 		"zip behind it":   {append(slices.Clone(plain), zipped(t, "c.txt", "SULIT")...), "paragraph|SULIT"},
 		"no table":        {bytes.Replace(marked, []byte("startxref"), []byte("startxxxx"), 1), "page-header|SULIT"},
+		"no end":          {marked[:bytes.Index(marked, []byte("xref"))], "page-header|SULIT"},
+		"packed, no end":  {packed.bytes()[:bytes.Index(packed.bytes(), []byte("/Type /XRef"))-9], "page-header|SULIT"},
 		"owner password":  {fixture(t, "pdf/owner-password.pdf"), "paragraph|Subuh 5.58 pagi."},
 		"subset fonts":    {fixture(t, "pdf/libreoffice.pdf"), "page-header|SULIT"},
 	} {
@@ -269,15 +271,22 @@ func TestPDF(t *testing.T) {
 
 func TestPDFGaps(t *testing.T) {
 	marked := newPDF().page(pdfLetter(""), "").bytes()
+	cut := marked[:bytes.Index(marked, []byte("xref"))]
+	flate := newPDF().page(pdfLetter(""), "").page(pdfLetter(""), "").bytes()
+	from := bytes.Index(flate, []byte("\nstream\n")) + 8
 	for name, c := range map[string]struct {
 		content []byte
 		reason  Reason
 	}{
-		"locked":       {fixture(t, "pdf/user-password.pdf"), Locked},
-		"a line alone": {[]byte("%PDF-1.7\n"), Damaged},
-		"no pages":     {newPDF().bytes(), Damaged},
-		"half":         {marked[:120], Damaged},
-		"no end":       {marked[:bytes.Index(marked, []byte("xref"))], Damaged},
+		"no pages left":            {cut[:bytes.Index(cut, []byte("/Type /Page "))-20], Damaged},
+		"no catalog":               {bytes.Replace(cut, []byte("/Catalog"), []byte("/Cutalog"), 1), Damaged},
+		"content that is no Flate": {bytes.Replace(flate, []byte("\nstream\nx"), []byte("\nstream\ny"), 1), Damaged},
+		"content that breaks off":  {bytes.Replace(flate, flate[from+30:from+60], bytes.Repeat([]byte{0xff}, 30), 1), Damaged},
+		"content of no known kind": {bytes.Replace(flate, []byte("/FlateDecode"), []byte("/FlapeDecode"), 1), Damaged},
+		"locked":                   {fixture(t, "pdf/user-password.pdf"), Locked},
+		"a line alone":             {[]byte("%PDF-1.7\n"), Damaged},
+		"no pages":                 {newPDF().bytes(), Damaged},
+		"half":                     {marked[:120], Damaged},
 		"bomb": {func() []byte {
 			b := newPDF()
 			z := pdfDeflated(pdfDeflated(strings.Repeat("\x00", 64<<20)))
