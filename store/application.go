@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"sampul/internal/window"
@@ -124,8 +125,24 @@ type SuppressionFilter struct {
 	Agency  string
 	Address string // or @domain
 	Kind    string
-	After   string // the Address after which to go on
+	After   string // the Position after which to go on
 	Max     int
+}
+
+// Position is where a suppression stands in the order of lists: of the last one of a page it
+// is what the next page begins after.
+func (s *Suppression) Position() string {
+	return fmt.Sprintf("%s %016x %s", s.Agency, uint64(s.App), s.Address)
+}
+
+// MaxSuppressions is how many may be added in one call.
+const MaxSuppressions = 100_000
+
+// A SoftRule says when failures that may pass suppress a recipient: Times of them Within a
+// time, For a time.
+type SoftRule struct {
+	Times       int
+	Within, For time.Duration
 }
 
 // AppUsage is what an application did in one hour.
@@ -169,7 +186,12 @@ type Suppressions interface {
 	// or the agency's, or nil.
 	Suppressed(ctx context.Context, app AccountID, agency, address string) (*Suppression, error)
 	AddSuppressions(ctx context.Context, by Actor, all []Suppression) error
+	// NoteBounces takes what became of messages, App, Address and Kind of each. A hard one
+	// suppresses at once, until its Until; a soft one counts, and suppresses by the rule.
+	// What is there and holds longer stays. It gives those that were made.
+	NoteBounces(ctx context.Context, all []Suppression, rule SoftRule) ([]Suppression, error)
 	RemoveSuppression(ctx context.Context, by Actor, app, agency, address string) error
+	// Suppressions are in order of agency, application (those of the whole agency first), address.
 	Suppressions(ctx context.Context, by Actor, f SuppressionFilter) ([]Suppression, error)
 }
 

@@ -60,6 +60,8 @@ type directory struct {
 	change sync.Mutex // held by whoever changes anything
 	mu     sync.RWMutex
 	people people
+
+	suppressed hashSet // of all keys in bucketSuppressed: most recipients are in none
 }
 
 // people is the directory in memory.
@@ -93,7 +95,7 @@ func openDirectory(path string, key *seal.DataKey, clock func() time.Time, shard
 	d.logins.init()
 	err = db.Update(func(tx *bbolt.Tx) error {
 		for _, b := range [][]byte{bucketMeta, bucketAgencies, bucketDomains, bucketAccounts, bucketAliases, bucketVerifiers, bucketIncidents,
-			bucketGroups, bucketSplits, bucketDKIM, bucketSecrets, bucketPolicy, bucketIncidentIDs, bucketCases, bucketApps, bucketSuppressed} {
+			bucketGroups, bucketSplits, bucketDKIM, bucketSecrets, bucketPolicy, bucketIncidentIDs, bucketCases, bucketApps, bucketSuppressed, bucketFailing} {
 			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 				return err
 			}
@@ -147,6 +149,9 @@ func (d *directory) load(tx *bbolt.Tx) error {
 		return err
 	}
 	if err := d.loadPolicy(tx, p); err != nil {
+		return err
+	}
+	if err := d.loadSuppressed(tx); err != nil {
 		return err
 	}
 	return eachRow(d, tx, bucketVerifiers, func(k []byte, v []verifier) {

@@ -3,7 +3,9 @@ package bolt
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,24 +23,28 @@ func suppressedKey(agency string, app store.AccountID, address string) []byte {
 	return append(k, strings.ToLower(address)...)
 }
 
-// Suppressed is the suppression that holds for an address now, nil for none. It costs two
-// lookups: each RCPT of an application asks.
+// Suppressed is the suppression that holds for an address now, nil for none. Each RCPT of an
+// application asks: it is answered from memory, but for those that are or were suppressed.
 func (d *directory) Suppressed(_ context.Context, app store.AccountID, agency, address string) (*store.Suppression, error) {
+	keys := make([][]byte, 0, 2)
+	for _, id := range [2]store.AccountID{app, 0} {
+		if key := suppressedKey(agency, id, address); d.suppressed.has(key) {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil, nil
+	}
 	var out *store.Suppression
 	now := d.clock()
 	err := d.db.View(func(tx *bbolt.Tx) error {
-		for _, id := range []store.AccountID{app, 0} {
-			key := suppressedKey(agency, id, address)
-			row := tx.Bucket(bucketSuppressed).Get(key)
-			if row == nil {
-				continue
-			}
-			var s store.Suppression
-			if err := d.openRow(bucketSuppressed, key, row, &s); err != nil {
+		for _, key := range keys {
+			s, err := d.suppression(tx, key)
+			if err != nil {
 				return err
 			}
-			if s.Until.IsZero() || now.Before(s.Until) {
-				s.App, out = id, &s
+			if s != nil && (s.Until.IsZero() || now.Before(s.Until)) {
+				out = s
 				return nil
 			}
 		}
@@ -47,13 +53,58 @@ func (d *directory) Suppressed(_ context.Context, app store.AccountID, agency, a
 	return out, err
 }
 
-// maxSuppressions is how many may be added in one call.
-const maxSuppressions = 100_000
+// suppression reads one, nil for none.
+func (d *directory) suppression(tx *bbolt.Tx, key []byte) (*store.Suppression, error) {
+	row := tx.Bucket(bucketSuppressed).Get(key)
+	if row == nil {
+		return nil, nil
+	}
+	var s store.Suppression
+	if err := d.openRow(bucketSuppressed, key, row, &s); err != nil {
+		return nil, err
+	}
+	s.App = appOfKey(key)
+	return &s, nil
+}
+
+// appOfKey is the application of a key.
+func appOfKey(key []byte) store.AccountID {
+	if i := bytes.IndexByte(key, 0); i >= 0 && len(key) >= i+9 {
+		return store.AccountID(binary.BigEndian.Uint64(key[i+1:]))
+	}
+	return 0
+}
+
+// loadSuppressed fills the set, and forgets failures of long ago.
+func (d *directory) loadSuppressed(tx *bbolt.Tx) error {
+	n := 0
+	c := tx.Bucket(bucketSuppressed).Cursor()
+	for k, _ := c.First(); k != nil; k, _ = c.Next() {
+		n++
+	}
+	d.suppressed.init(n)
+	for k, _ := c.First(); k != nil; k, _ = c.Next() {
+		d.suppressed.add(k)
+	}
+	var old [][]byte
+	before := d.clock().Add(-failingLife).Unix()
+	err := eachRow(d, tx, bucketFailing, func(k []byte, f failing) {
+		if len(f.At) == 0 || f.At[len(f.At)-1] < before {
+			old = append(old, bytes.Clone(k))
+		}
+	})
+	for _, k := range old {
+		if err == nil {
+			err = tx.Bucket(bucketFailing).Delete(k)
+		}
+	}
+	return err
+}
 
 // AddSuppressions keeps them all, or none. One that is there is replaced.
 func (d *directory) AddSuppressions(_ context.Context, by store.Actor, all []store.Suppression) error {
-	if len(all) > maxSuppressions {
-		return fmt.Errorf("%w: at most %d suppressions at once", store.ErrLimit, maxSuppressions)
+	if len(all) > store.MaxSuppressions {
+		return fmt.Errorf("%w: at most %d suppressions at once", store.ErrLimit, store.MaxSuppressions)
 	}
 	rows := make([]store.Suppression, len(all))
 	for i, s := range all {
@@ -62,7 +113,7 @@ func (d *directory) AddSuppressions(_ context.Context, by store.Actor, all []sto
 			return err
 		}
 		s.App, s.Agency, s.Address = id, agency, strings.ToLower(strings.TrimSpace(s.Address))
-		if local, domain, ok := strings.Cut(s.Address, "@"); !ok || local == "" || domain == "" || len(s.Address) > 320 || !printable(s.Address) {
+		if !goodAddress(s.Address) {
 			return fmt.Errorf("%w: line %d: an address is needed, not %q", store.ErrName, i+1, s.Address)
 		}
 		switch s.Kind {
@@ -83,13 +134,19 @@ func (d *directory) AddSuppressions(_ context.Context, by store.Actor, all []sto
 	}
 	return d.durably(d.db.Update, func(tx *bbolt.Tx) error {
 		for i := range rows {
-			s := &rows[i]
-			if err := d.putRow(tx, bucketSuppressed, suppressedKey(s.Agency, s.App, s.Address), s); err != nil {
+			if err := d.putSuppression(tx, &rows[i]); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// putSuppression keeps one, in the set first: a hash too many does no harm.
+func (d *directory) putSuppression(tx *bbolt.Tx, s *store.Suppression) error {
+	key := suppressedKey(s.Agency, s.App, s.Address)
+	d.suppressed.add(key)
+	return d.putRow(tx, bucketSuppressed, key, s)
 }
 
 // whose finds the application, or the agency, whose suppressions an actor means.
@@ -123,6 +180,9 @@ func (d *directory) RemoveSuppression(_ context.Context, by store.Actor, app, ag
 		if tx.Bucket(bucketSuppressed).Get(key) == nil {
 			return fmt.Errorf("%s is not suppressed: %w", address, store.ErrNotFound)
 		}
+		if err := tx.Bucket(bucketFailing).Delete(key); err != nil {
+			return err
+		}
 		return tx.Bucket(bucketSuppressed).Delete(key)
 	})
 }
@@ -140,10 +200,20 @@ func (d *directory) Suppressions(ctx context.Context, by store.Actor, f store.Su
 			prefix = append(prefix, accountKey(id)...)
 		}
 	}
+	from := prefix
+	if f.After != "" {
+		after, err := keyOfPosition(f.After)
+		if err != nil {
+			return nil, err
+		}
+		if bytes.Compare(after, from) > 0 {
+			from = after
+		}
+	}
 	var out []store.Suppression
 	err := d.db.View(func(tx *bbolt.Tx) error {
 		c := tx.Bucket(bucketSuppressed).Cursor()
-		for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix) && k != nil && (f.Max <= 0 || len(out) < f.Max); k, v = c.Next() {
+		for k, v := c.Seek(from); bytes.HasPrefix(k, prefix) && k != nil && (f.Max <= 0 || len(out) < f.Max); k, v = c.Next() {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -151,7 +221,7 @@ func (d *directory) Suppressions(ctx context.Context, by store.Actor, f store.Su
 			if err := d.openRow(bucketSuppressed, k, v, &s); err != nil {
 				return err
 			}
-			if permit(by, s.Agency) == nil && suppressionPicked(&f, &s) {
+			if s.App = appOfKey(k); permit(by, s.Agency) == nil && suppressionPicked(&f, &s) {
 				out = append(out, s)
 			}
 		}
@@ -160,7 +230,18 @@ func (d *directory) Suppressions(ctx context.Context, by store.Actor, f store.Su
 	return out, err
 }
 
+// keyOfPosition is the first key after a position.
+func keyOfPosition(p string) ([]byte, error) {
+	f := strings.SplitN(p, " ", 3)
+	if len(f) == 3 {
+		if id, err := strconv.ParseUint(f[1], 16, 64); err == nil {
+			return append(suppressedKey(f[0], store.AccountID(id), f[2]), 0), nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %q is no position in the list of suppressions", store.ErrName, p)
+}
+
 func suppressionPicked(f *store.SuppressionFilter, s *store.Suppression) bool {
-	return (f.Kind == "" || f.Kind == s.Kind) && (f.After == "" || s.Address > f.After) &&
+	return (f.Kind == "" || f.Kind == s.Kind) &&
 		(f.Address == "" || strings.EqualFold(f.Address, s.Address) || strings.HasPrefix(f.Address, "@") && strings.HasSuffix(s.Address, strings.ToLower(f.Address)))
 }

@@ -88,6 +88,8 @@ var promises = []struct {
 	{"an agency's defaults bind its administrator", appDefaultsBind},
 	{"each acceptance of an application counts once", appCountsExact},
 	{"a suppression holds for its application or agency, until it ends", suppressionsHold},
+	{"suppressions are listed in pages, over applications", suppressionsInPages},
+	{"a hard bounce suppresses at once, soft ones after some, and nothing replaces what holds longer", bouncesSuppress},
 	{"what may not be delivered yet waits, and a run is picked by its tag", runsWait},
 	{"what is in quarantine waits, whole, for its agency's administrators", quarantineKeeps},
 	{"what is in quarantine is gone when its time is over, or when it is dropped", quarantineEnds},
