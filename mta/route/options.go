@@ -50,6 +50,7 @@ type Routes struct {
 	dir     Directory
 	srs     srs
 	bounces bounces
+	apps    appBounces
 	asked   asked
 }
 
@@ -64,6 +65,7 @@ func New(o Options) *Routes {
 		o.ProbeTime = 30 * time.Second
 	}
 	return &Routes{o: o, dir: o.Directory, srs: srs{o.Directory.SuiteSecret("srs")}, bounces: bounces{o.Directory.SuiteSecret("verp")},
+		apps:  appBounces{o.Directory.SuiteSecret("verp")},
 		asked: asked{answers: map[string]answer{}, now: map[string]int{}}}
 }
 

@@ -71,7 +71,7 @@ func (r *Routes) decide(ctx context.Context, req Request, explain bool) (*Decisi
 	if err != nil {
 		return nil, err
 	}
-	if no == nil && len(w.d.Recipients) == 0 {
+	if no == nil && len(w.d.Recipients) == 0 && w.d.Bounce == nil {
 		no = refuse(550, "5.1.1", "nobody has this address here")
 	}
 	if w.more > 0 {
@@ -79,7 +79,7 @@ func (r *Routes) decide(ctx context.Context, req Request, explain bool) (*Decisi
 	}
 	switch {
 	case no != nil:
-		w.d.Refused, w.d.Recipients = no, nil
+		w.d.Refused, w.d.Recipients, w.d.Bounce = no, nil, nil
 		w.d.Final = "refused: " + no.Text
 	case len(w.kinds) == 1:
 		w.d.Final = w.kinds[0]
@@ -150,6 +150,9 @@ func (w *walk) follow(l leg) (*Refusal, error) {
 	}
 	if over, no, err := w.srs(l, &e); over || err != nil {
 		return no, err
+	}
+	if over, no := w.appBounce(l, &e); over {
+		return no, nil
 	}
 	if over, no, err := w.bounce(l, &e); over || err != nil {
 		return no, err

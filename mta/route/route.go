@@ -46,6 +46,7 @@ type Decision struct {
 	Final      string            `json:"final"` // such as "mailbox pegawai1@agensi-a.test", "smarthost 10.0.0.1:25", "refused: nobody has this address"
 	Recipients []store.Recipient `json:"-"`
 	Refused    *Refusal          `json:"-"`
+	Bounce     *AppBounce        `json:"-"` // it is for bounces of an application: there are no recipients
 }
 
 // HopKind is what the runner does with a recipient.

@@ -67,8 +67,7 @@ func (s srs) encode(from, domain string, now time.Time) (string, bool) {
 		}
 		fallthrough
 	default:
-		d := day(now)
-		tt := letters.EncodeToString([]byte{byte(d >> 2), byte(d << 6)})[:2] // the ten bits, highest first
+		tt := dayLetters(now)
 		out = "SRS0=" + tag(s.secret, srsHash, "0", tt, host, local) + "=" + tt + "=" + host + "=" + local
 	}
 	if len(out) > 64 || !dotAtom(out) {
@@ -94,13 +93,11 @@ func (s srs) decode(local string, now time.Time) (string, error) {
 		if !sameTag(f[0], tag(s.secret, srsHash, "0", f[1], f[2], f[3])) {
 			return "", errForged
 		}
-		made, err := letters.DecodeString(strings.ToLower(f[1]) + "aa")
-		if err != nil {
+		age, ok := dayOld(f[1], now)
+		if !ok {
 			return "", errForged
 		}
-		made10 := int(made[0])<<2 | int(made[1])>>6
-		// A clock may be a day behind the one that made it.
-		if age := (day(now) - made10 + srsDays) % srsDays; age > srsLife && age != srsDays-1 {
+		if age > srsLife {
 			return "", errExpired
 		}
 		out = f[3] + "@" + f[2]
