@@ -11,6 +11,7 @@ import (
 	"sampul/mta/dsn"
 	"sampul/mta/route"
 	"sampul/mta/smtpout"
+	"sampul/relay"
 	"sampul/store"
 )
 
@@ -66,6 +67,12 @@ type Options struct {
 	// Counted is told of each recipient's event (delivered, deferred, bounced, expired, filed);
 	// enhanced is its status. It must be quick. nil: nobody is told.
 	Counted func(event string, lane store.Lane, enhanced string)
+	// Bounced is told of each recipient of an application's message that was given up. It must
+	// be quick. nil: nobody is told.
+	Bounced func(relay.Bounce)
+	// AppPath is the reverse-path of an application's message to one recipient elsewhere, by
+	// which a bounce tells of whom it is; "" leaves the message's own. nil: always.
+	AppPath func(ctx context.Context, app store.AccountID, from, recipient string) (string, error)
 }
 
 // Deps are the rooms below. Signer, Trace and Log may be nil.
@@ -144,6 +151,9 @@ func NewRunner(o Options, deps Deps) *Runner {
 	num(&o.ParkRate, 300)
 	if o.Counted == nil {
 		o.Counted = func(string, store.Lane, string) {}
+	}
+	if o.Bounced == nil {
+		o.Bounced = func(relay.Bounce) {}
 	}
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)

@@ -24,6 +24,7 @@ type part struct {
 	hop   route.Hop
 	from  string
 	extra string // header fields for these alone
+	verp  bool   // from is ours, for bounces alone
 	to    []target
 }
 
@@ -152,19 +153,16 @@ func (r *Runner) parts(ctx context.Context, j *job, env *store.Envelope) []part 
 			r.postpone(j, []target{t}, time.Minute)
 			continue
 		}
-		from := env.From
-		if t.rc.From != "" && env.From != "" { // a null reverse-path stays null
-			from = t.rc.From
-		}
+		from, verp := r.reversePath(ctx, env, t.rc, &hop)
 		at := -1
 		for k := range parts {
-			if p := &parts[k]; p.from == from && p.extra == string(t.rc.Prefix) && together(&p.hop, &hop) {
+			if p := &parts[k]; p.from == from && p.verp == verp && p.extra == string(t.rc.Prefix) && together(&p.hop, &hop) {
 				at = k
 			}
 		}
 		if at < 0 {
 			at = len(parts)
-			parts = append(parts, part{hop: hop, from: from, extra: string(t.rc.Prefix)})
+			parts = append(parts, part{hop: hop, from: from, extra: string(t.rc.Prefix), verp: verp})
 		}
 		parts[at].to = append(parts[at].to, t)
 	}
@@ -208,6 +206,9 @@ func (r *Runner) send(ctx context.Context, j *job, env *store.Envelope, p *part)
 	}
 	for k, t := range p.to {
 		m.To[k] = smtpout.Rcpt{Address: t.rc.Path, Notify: t.rc.Notify, ORcpt: t.rc.ORcpt}
+		if p.verp { // what was asked for is ours to answer (RFC 3461 section 5.2.7.3)
+			m.To[k].Notify, m.Ret = "FAILURE", "HDRS"
+		}
 	}
 	results := r.deps.Sender.Send(ctx, OutHop(&p.hop), m)
 	if len(results) != len(p.to) {
@@ -265,7 +266,7 @@ func early(res *smtpout.Result, requireTLS bool) bool {
 // answered makes an outcome of one answer.
 func (r *Runner) answered(j *job, t target, h *route.Hop, res *smtpout.Result) settled {
 	s := settled{target: t, before: res.Before, out: store.Outcome{Recipient: t.rc.Path, Code: res.Code, Enhanced: res.Enhanced,
-		Text: res.Text, Remote: res.Remote, TLS: res.TLS}}
+		Text: res.Text, Remote: res.Remote, TLS: res.TLS}, atRcpt: res.Stage == "rcpt"}
 	switch {
 	case res.Delivered:
 		s.event, s.out.Done = "delivered", true

@@ -22,6 +22,7 @@ type settled struct {
 	filed  bool             // the store has recorded it already
 	before []smtpout.Result // hosts that were passed over before the answer
 	moving bool
+	atRcpt bool // the answer was to RCPT
 }
 
 // settle tells senders, records outcomes, and brings the plan up to date, in this order:
@@ -30,6 +31,7 @@ func (r *Runner) settle(j *job, env *store.Envelope, list []settled) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), 2*time.Minute)
 	defer cancel()
 	list = r.stillOurs(j, list)
+	r.keepBounces(ctx, env, list)
 	r.tell(ctx, j, env, list)
 	outs := make([]store.Outcome, 0, len(list))
 	for i := range list {

@@ -216,7 +216,7 @@ func (r *Runner) tellDelay(ctx context.Context, e *entry, late []uint32, until m
 	for _, i := range late {
 		c := &e.rcpts[i]
 		rc := findRecipient(env, c.address, int(i))
-		if rc == nil || !dsn.Wants(rc.Notify, dsn.Delayed) {
+		if rc == nil || !dsn.Wants(rc.Notify, dsn.Delayed) || r.ownReports(ctx, env, rc) != "" {
 			continue
 		}
 		q := last[c.address]

@@ -22,6 +22,7 @@ type Bounce struct {
 	AtRcpt    bool   // it was said of the address, at RCPT, and not of the message
 	Other     bool   // a report names another address, to which the other side sent it on
 	Expired   bool   // it was tried until its time was over
+	Reported  bool   // it came back as a message
 }
 
 // Kinds of bounces, as they are counted.
@@ -151,9 +152,10 @@ type BouncesDeps struct {
 	}
 	Clock func() time.Time
 	Log   *slog.Logger
-	// Bounced hears of each bounce, once, before it is kept; kind is one of the constants. It
-	// must be quick.
-	Bounced func(app *store.App, recipient, kind string)
+	// Bounced hears of each bounce, once, before it is kept; kind is one of the constants,
+	// and reported says that it came back as a message, after the other side had taken what
+	// was sent. It must be quick.
+	Bounced func(app *store.App, recipient, kind string, reported bool)
 	Rule    store.SoftRule // zero is DefaultSoftRule
 }
 
@@ -187,7 +189,7 @@ func NewBounces(d BouncesDeps) *Bounces {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
 	if d.Bounced == nil {
-		d.Bounced = func(*store.App, string, string) {}
+		d.Bounced = func(*store.App, string, string, bool) {}
 	}
 	if d.Rule.Times == 0 {
 		d.Rule = DefaultSoftRule
@@ -220,7 +222,7 @@ func (b *Bounces) add(x *Bounce, done chan<- error) bool {
 	}
 	kind := x.Kind()
 	b.d.Log.Info("bounce", "app", app.Address, "to", x.Recipient, "kind", kind, "code", x.Code, "dsn", x.Status)
-	b.d.Bounced(app, x.Recipient, kind)
+	b.d.Bounced(app, x.Recipient, kind, x.Reported)
 	if kind == BounceMessage {
 		return false
 	}

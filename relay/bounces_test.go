@@ -84,7 +84,7 @@ func TestBouncesKept(t *testing.T) {
 	k := &kept{}
 	var mu sync.Mutex
 	counted := map[string]int{}
-	b := NewBounces(BouncesDeps{Store: k, Clock: time.Now, Bounced: func(_ *store.App, _, kind string) {
+	b := NewBounces(BouncesDeps{Store: k, Clock: time.Now, Bounced: func(_ *store.App, _, kind string, _ bool) {
 		mu.Lock()
 		defer mu.Unlock()
 		counted[kind]++

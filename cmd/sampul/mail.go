@@ -28,6 +28,7 @@ import (
 	"sampul/mta/smtpout"
 	"sampul/mta/sts"
 	"sampul/mta/tlsrpt"
+	"sampul/relay"
 	"sampul/store"
 )
 
@@ -41,6 +42,7 @@ type mailRoom struct {
 	router   *route.Routes
 	poster   *mta.Poster
 	runner   *mta.Runner
+	bounces  *relay.Bounces
 	auth     *authres.Checker
 	filters  *filter.Chain
 	defence  *smtpin.Defence
@@ -65,6 +67,7 @@ func (s *suite) openMail() error {
 	m.router = route.New(route.Options{Directory: s.store, Prober: prober{m.pool}, Addresses: m.addresses, Postmaster: s.cfg.Postmaster, Clock: s.clock})
 	m.poster = mta.NewPoster(mta.PosterDeps{Store: s.store, Judge: s.judge, Router: m.router, Spool: s.work,
 		Host: s.cfg.Hostname, Trace: s.store, Log: s.log, Clock: s.clock})
+	m.bounces = relay.NewBounces(relay.BouncesDeps{Store: s.store, Clock: s.clock, Log: s.log})
 	m.runner = mta.NewRunner(s.runnerOptions(), mta.Deps{
 		Queue: s.store, Router: m.router, Sender: s.sender(), Report: m.poster, Trace: s.store, Log: s.log, Clock: s.clock,
 		Signer: &signer{keys: s.store.SigningKeys, host: s.cfg.Hostname, clock: s.clock, log: s.log},
@@ -128,6 +131,7 @@ func (s *suite) runnerOptions() mta.Options {
 		SevenBit: smtpout.SevenBit(s.work),
 		Lifetime: life, BulkLifetime: life, DelayAfter: time.Duration(o.DelayNotice),
 		PeopleWorkers: o.Workers, MaxConcurrency: o.Concurrency,
+		Bounced: s.mail.bounces.Later, AppPath: s.mail.router.AppPath,
 		Counted: func(event string, lane store.Lane, _ string) { s.metrics.Attempted(event, lane.String()) },
 	}
 }
@@ -365,6 +369,7 @@ func (s *suite) stopMail(ctx context.Context) {
 	if err := m.runner.Shutdown(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		s.log.Warn("deliveries were broken off", "err", err)
 	}
+	m.bounces.Close()
 	m.pool.Close()
 	m.filters.Close()
 }

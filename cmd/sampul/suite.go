@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -21,6 +22,7 @@ import (
 	"sampul/internal/metrics"
 	"sampul/internal/spool"
 	"sampul/internal/tlsfiles"
+	"sampul/mta"
 	"sampul/mta/route"
 	"sampul/mta/smtpin"
 	"sampul/mta/sts"
@@ -280,8 +282,11 @@ func (s *suite) server(l *config.Listener) (server, error) {
 	deps := smtpin.Deps{
 		Store: s.store, Judge: s.judge, Spool: s.work, Guard: s.guard, Conns: conns, Clock: s.clock, Log: s.log,
 		Defence: m.defence, Router: m.router, Quarantine: s.store, Trace: s.store, Accepted: s.accepted,
-		SameRules:  s.judge.SameRules,
-		Relay:      s.relay,
+		SameRules: s.judge.SameRules,
+		Relay:     s.relay,
+		Bounce: func(ctx context.Context, to *route.AppBounce, message io.Reader) error {
+			return mta.TakeBounce(ctx, m.bounces, to, message)
+		},
 		LoopSecret: s.store.SuiteSecret(route.LoopPurpose), CertAccount: s.certAccount,
 		Replied: func(k smtpin.Kind, code int, enhanced string) { s.metrics.Replied(string(k), code, enhanced) },
 	}

@@ -35,8 +35,8 @@ func ReadBounce(r io.Reader) ([]Failure, error) {
 	switch p, err := Parse(bytes.NewReader(b)); {
 	case err == nil:
 		return failures(p)
-	case !errors.Is(err, ErrNoReport):
-		return nil, err
+	case !errors.Is(err, ErrNoReport): // over its budgets: it tells nothing
+		return nil, fmt.Errorf("%w: %w", ErrNoReport, err)
 	}
 	x := message.Parse(b)
 	if len(x.Parts) == 0 {

@@ -41,6 +41,10 @@ func (s *session) rcpt(ctx context.Context, arg string) error {
 	} else if len(s.tx.rcpts)+len(found.rcpts) > n {
 		return errFull
 	}
+	if s.tx.bounce != nil || found.bounce != nil && len(s.tx.given) > 0 {
+		return errBounceAlone
+	}
+	s.tx.bounce = found.bounce
 	if s.account == nil && !s.together(found.rcpts) {
 		return errApart
 	}

@@ -42,9 +42,11 @@ func (s *session) deliver(ctx context.Context, in *incoming) error {
 	defer d.drop()
 	ctx, cancel := context.WithTimeout(ctx, s.srv.cfg.JudgeTime)
 	defer cancel()
-	for _, step := range []func(context.Context) error{
-		d.check, d.authenticate, d.bodyHooks, d.judge,
-	} {
+	steps := []func(context.Context) error{d.check, d.authenticate, d.bodyHooks, d.judge}
+	if s.tx.bounce != nil { // read and forgotten: there is nothing to be judged or kept
+		steps = []func(context.Context) error{d.check, d.authenticate, d.bounce}
+	}
+	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return err
 		}

@@ -18,6 +18,7 @@ type Router interface {
 type found struct {
 	agency string // of the domain, "" for one outside
 	rcpts  []store.Recipient
+	bounce *route.AppBounce // it is the reverse-path of an application, and leads to nobody
 }
 
 // inside says whether the client may send anywhere. LMTP brings mail from outside: it
@@ -38,7 +39,10 @@ func (s *session) lead(ctx context.Context, address string, inside bool) (found,
 	case d.Refused != nil:
 		return found{agency: d.Agency}, reply(d.Refused.Code, d.Refused.Enhanced, d.Refused.Text)
 	}
-	return found{d.Agency, d.Recipients}, nil
+	if d.Bounce != nil && s.srv.deps.Bounce == nil {
+		return found{agency: d.Agency}, errNobody
+	}
+	return found{d.Agency, d.Recipients, d.Bounce}, nil
 }
 
 // resolve asks the directory alone: mailboxes here, everything else elsewhere.

@@ -58,6 +58,7 @@ var (
 	errRelay          = reply(550, "5.7.1", "relaying denied: the recipient is not here, and you are not logged in")
 	errNobody         = reply(550, "5.1.1", "nobody has this address here")
 	errFull           = reply(452, "4.5.3", "too many recipients, send the others in another transaction")
+	errBounceAlone    = reply(452, "4.5.3", "an address for bounces: send to others in another transaction")
 	errApart          = reply(452, "4.5.3", "another agency, with rules of its own: send to it in another transaction")
 	errBadSender      = reply(501, "5.1.7", "malformed reverse-path")
 	errBadRecipient   = reply(501, "5.1.3", "malformed forward-path")

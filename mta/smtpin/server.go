@@ -17,6 +17,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -27,6 +28,7 @@ import (
 	"sampul/internal/guard"
 	"sampul/internal/message"
 	"sampul/internal/spool"
+	"sampul/mta/route"
 	"sampul/policy"
 	"sampul/store"
 )
@@ -103,6 +105,8 @@ type Deps struct {
 	Quarantine Quarantine                                                     // keeps what a filter wants looked at; nil refuses it
 	Trace      Tracer                                                         // remembers what became of each message; may be nil
 	Accepted   func(ctx context.Context, e *store.Envelope, x *message.Index) // after a message was accepted; may be nil
+	// Bounce takes a message for the reverse-path of an application: nil refuses those.
+	Bounce func(ctx context.Context, to *route.AppBounce, message io.Reader) error
 	// SameRules says whether one verdict serves recipients of both agencies; nil: always.
 	SameRules func(a, b string) bool
 	// CertAccount is who may log in with a verified certificate for an address; nil for

@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sampul/mta/route"
 	"sampul/relay"
 	"sampul/store"
 )
@@ -70,9 +71,11 @@ type transaction struct {
 	args  mailArgs
 	given []string          // addresses of RCPT that were taken
 	rcpts []store.Recipient // where they lead
-	msgID string            // Message-ID, once the message is in
-	seen  map[target]struct{}
-	chunk *incoming // BDAT has begun
+	// bounce is set when the one address is the reverse-path of an application.
+	bounce *route.AppBounce
+	msgID  string // Message-ID, once the message is in
+	seen   map[target]struct{}
+	chunk  *incoming // BDAT has begun
 
 	ticket  *relay.Ticket // of an application
 	counted bool          // the relay has counted its refusal

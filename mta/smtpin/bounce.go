@@ -1,0 +1,18 @@
+package smtpin
+
+import (
+	"context"
+	"io"
+)
+
+// bounce reads a message for the reverse-path of an application. Its success is a 250: it
+// goes nowhere, and is kept nowhere but for what it tells of the recipient.
+func (d *delivery) bounce(ctx context.Context) error {
+	s := d.s
+	err := s.srv.deps.Bounce(ctx, s.tx.bounce, io.NewSectionReader(d.body, 0, d.body.Size()))
+	if err != nil {
+		return &Reply{451, "4.3.0", "local problem, try again later", err}
+	}
+	s.log.Info("bounce read", "id", s.tx.id, "app", s.tx.bounce.App, "size", d.body.Size())
+	return reply(250, "2.0.0", "bounce taken as "+s.tx.id)
+}
