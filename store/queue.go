@@ -66,6 +66,7 @@ type QueueFilter struct {
 	Agency    string // exactly
 	Sender    AccountID
 	Run       string
+	Why       string // of a hold, exactly
 	OlderThan time.Duration
 }
 

@@ -33,6 +33,7 @@ type Store interface {
 	Queue
 	QueueWork
 	QueueAdmin
+	Runs
 	Quarantine
 	Trace
 	States

@@ -284,6 +284,7 @@ func (s *suite) server(l *config.Listener) (server, error) {
 		Defence: m.defence, Router: m.router, Quarantine: s.store, Trace: s.store, Accepted: s.accepted,
 		SameRules: s.judge.SameRules,
 		Relay:     s.relay,
+		RunPaused: s.store.RunPaused,
 		Bounce: func(ctx context.Context, to *route.AppBounce, message io.Reader) error {
 			return mta.TakeBounce(ctx, m.bounces, to, message)
 		},

@@ -3,6 +3,7 @@ package smtpin
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"sampul/internal/message"
@@ -90,8 +91,10 @@ func (s *session) appAccept(ctx context.Context, e *store.Envelope) (note string
 		return "", s.relayed(err)
 	}
 	e.AppCounted, e.AppAt, e.Run, e.NotBefore = terms.Counted, terms.At, terms.Run, terms.NotBefore
-	if !e.NotBefore.IsZero() {
+	paused := s.srv.deps.RunPaused
+	if !e.NotBefore.IsZero() || e.Run != "" && paused != nil && paused(s.account.ID, e.Run) {
 		// It waits in the queue, also for mailboxes here: the runner files it when it is time.
+		e.Recipients = slices.Clone(e.Recipients)
 		for i := range e.Recipients {
 			e.Recipients[i].Account = 0
 		}

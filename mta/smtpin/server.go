@@ -101,6 +101,7 @@ type Deps struct {
 	Router     Router                                                         // says where addresses lead; nil asks Store.Resolve
 	LoopSecret []byte                                                         // SuiteSecret(route.LoopPurpose): marks what goes on elsewhere; nil marks nothing
 	Relay      Relay                                                          // what applications may send; nil bounds nothing
+	RunPaused  func(app store.AccountID, tag string) bool                     // whether a run of an application is held; may be nil
 	Filters    Filters                                                        // other programs; nil has none
 	Quarantine Quarantine                                                     // keeps what a filter wants looked at; nil refuses it
 	Trace      Tracer                                                         // remembers what became of each message; may be nil

@@ -77,9 +77,10 @@ func (e *Engine) Accept(ctx context.Context, env *store.Envelope, b store.Body, 
 		return e.failure(err)
 	}
 	e.counts.note(&a.env)
+	e.runs.note(acceptedRun(&a.env))
 	if en != nil {
 		e.keepBody(en, b)
-		e.queued.accepted(en)
+		e.queued.accepted(en, e.holdPaused)
 	}
 	return nil
 }

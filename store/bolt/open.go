@@ -67,6 +67,7 @@ type Engine struct {
 	all     []*applier // shards in order, then the queue
 	lag     lag
 	counts  appCounts
+	runs    runs
 	reserve reserve
 	waiters waiters
 	queued  queued
@@ -147,6 +148,12 @@ func (e *Engine) openFiles() error {
 	}
 	e.queue = q
 	if err := e.loadAppCounts(); err != nil {
+		return err
+	}
+	if err := e.loadRuns(); err != nil {
+		return err
+	}
+	if err := e.loadRunActs(); err != nil {
 		return err
 	}
 	e.addApplier(&q.file, e.fileQueue)
@@ -250,7 +257,7 @@ func (e *Engine) begin(ctx context.Context) error {
 		go e.watch(s.j)
 	}
 	go e.sweep()
-	return nil
+	return e.holdAllPaused(ctx)
 }
 
 // watch makes the journal's failure the engine's.

@@ -44,6 +44,7 @@ func (p *picker) picks(q *entry) bool {
 		f.State != "" && q.state() != f.State,
 		f.Sender != 0 && q.sender != f.Sender,
 		f.Run != "" && q.run.String() != f.Run,
+		f.Why != "" && q.why.String() != f.Why,
 		p.before != 0 && q.created > p.before,
 		f.From != "" && !addressLike(q.from, f.From):
 		return false
@@ -200,11 +201,18 @@ func (e *Engine) verbOn(p *picker, v verb, page []*entry) (n int, err error) {
 			continue
 		}
 		v.ids = make([]string, len(cs))
+		v.runs = nil
 		for i, c := range cs {
 			v.ids[i] = c.was.id
+			if c.now == nil {
+				v.dropped(c.was)
+			}
 		}
 		if _, err := e.streams[l].j.AppendWritten(journal.Verb, v.fields()); err != nil {
 			return n, e.failure(err)
+		}
+		for _, d := range v.runs {
+			e.runs.note(d)
 		}
 		for _, c := range cs {
 			e.queued.replace(c.was, c.now)

@@ -21,15 +21,29 @@ type queueFile struct {
 func (e *Engine) fileQueue(t *txn, f *filing) error {
 	switch {
 	case f.accept != nil && f.accept.finish != "":
+		if err := e.fileRun(t, f.accept.finishedRun()); err != nil {
+			return err
+		}
 		return e.fileOutcomes(t, f.accept.env.QueueID, func(q *entry) *entry { return q.after(finished(f.accept.finish)) })
 	case f.accept != nil:
 		if err := e.fileCounts(t, &f.accept.env); err != nil {
 			return err
 		}
+		if err := e.fileRun(t, acceptedRun(&f.accept.env)); err != nil {
+			return err
+		}
 		return e.fileEntry(t, f.accept)
 	case f.done != nil:
+		if err := e.fileRun(t, f.done.run); err != nil {
+			return err
+		}
 		return e.fileOutcomes(t, f.done.id, func(q *entry) *entry { return q.after(f.done.outs) })
 	case f.verb != nil:
+		for _, d := range f.verb.runs {
+			if err := e.fileRun(t, d); err != nil {
+				return err
+			}
+		}
 		for _, id := range f.verb.ids {
 			if err := e.fileOutcomes(t, id, func(q *entry) *entry { return q.under(f.verb) }); err != nil {
 				return err

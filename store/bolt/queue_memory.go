@@ -66,16 +66,24 @@ func (q *queued) forget(en *entry) {
 	delete(q.pending, en.id)
 }
 
-// accepted shows an entry whose record is durable.
-func (q *queued) accepted(en *entry) {
+// accepted shows an entry whose record is durable, as first makes it.
+func (q *queued) accepted(en *entry, first func(*entry) *entry) {
 	turn := q.turn(en.id)
 	turn.Lock()
 	defer turn.Unlock()
 	q.mu.Lock()
 	if p := q.pending[en.id]; p != nil { // perhaps filed meanwhile
 		en = p
-		delete(q.pending, en.id)
 	}
+	q.mu.Unlock()
+	en = first(en)
+	q.mu.Lock()
+	if p := q.pending[en.id]; p != nil && p.accept == nil {
+		next := *en // filed meanwhile
+		next.accept = nil
+		en = &next
+	}
+	delete(q.pending, en.id)
 	q.add(en)
 	q.mu.Unlock()
 	q.tell(en)
@@ -312,9 +320,11 @@ func (q *queued) replay(e *Engine, lane store.Lane, rec *journal.Record) {
 		switch {
 		case err != nil:
 		case a.finish != "":
+			e.runs.note(a.finishedRun())
 			q.redo(a.env.QueueID, func(en *entry) *entry { return en.after(finished(a.finish)) })
 		default:
 			e.counts.note(&a.env)
+			e.runs.note(acceptedRun(&a.env))
 			if en := queueEntry(a, e.agencyOf(&a.env)); en != nil {
 				q.mu.Lock()
 				q.add(en)
@@ -323,10 +333,14 @@ func (q *queued) replay(e *Engine, lane store.Lane, rec *journal.Record) {
 		}
 	case journal.Done:
 		if d, err := decodeDone(rec); err == nil {
+			e.runs.note(d.run)
 			q.redo(d.id, func(en *entry) *entry { return en.after(d.outs) })
 		}
 	case journal.Verb:
 		if v, err := decodeVerb(rec); err == nil {
+			for _, d := range v.runs {
+				e.runs.note(d)
+			}
 			for _, id := range v.ids {
 				q.redo(id, func(en *entry) *entry { return en.under(v) })
 			}

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"slices"
 	"time"
 
 	"sampul/store"
@@ -11,11 +12,13 @@ import (
 type outcomes struct {
 	id   string
 	outs []store.Outcome
+	run  runDelta // what they add to a run
 }
 
 // Fields of a DONE record.
 const (
 	dnQueueID = 1
+	dnRun     = 2
 	dnOutcome = 32 // repeated
 )
 
@@ -52,6 +55,9 @@ func (d *outcomes) fields() []journal.Field {
 		b = putInt(b, ocFlags, bit(o.Delayed, 0)|bit(o.NoAttempt, 1))
 		fs = append(fs, journal.Field{Num: dnOutcome, Data: b})
 	}
+	if d.run.tag != "" && d.run.runCount != (runCount{}) {
+		fs = append(fs, journal.Field{Num: dnRun, Data: d.run.encode()})
+	}
 	return fs
 }
 
@@ -61,6 +67,8 @@ func decodeDone(rec *journal.Record) (*outcomes, error) {
 		switch w.num {
 		case dnQueueID:
 			d.id = string(w.data)
+		case dnRun:
+			d.run, w.err = decodeRun(w.data)
 		case dnOutcome:
 			o, err := decodeOutcome(w.data)
 			if err != nil {
@@ -114,6 +122,21 @@ type verb struct {
 	why  string
 	at   int64 // nanoseconds since 1970
 	ids  []string
+	runs []runDelta // what it takes away of runs
+}
+
+// dropped adds an entry to what is taken away.
+func (v *verb) dropped(q *entry) {
+	if q.run.String() == "" {
+		return
+	}
+	k := runKey{q.sender, q.run.String()}
+	at := slices.IndexFunc(v.runs, func(d runDelta) bool { return d.runKey == k })
+	if at < 0 {
+		at = len(v.runs)
+		v.runs = append(v.runs, runDelta{runKey: k})
+	}
+	v.runs[at].dropped += uint64(len(q.rcpts))
 }
 
 // Fields of a VERB record.
@@ -121,12 +144,16 @@ const (
 	vbKind = 1
 	vbWhy  = 2
 	vbAt   = 3
+	vbRun  = 31 // repeated
 	vbID   = 32 // repeated
 )
 
 func (v *verb) fields() []journal.Field {
 	fs := make([]journal.Field, 0, 3+len(v.ids))
 	fs = append(fs, intField(vbKind, v.kind), journal.Field{Num: vbWhy, Data: []byte(v.why)}, intField(vbAt, uint64(v.at)))
+	for i := range v.runs {
+		fs = append(fs, journal.Field{Num: vbRun, Data: v.runs[i].encode()})
+	}
 	for _, id := range v.ids {
 		fs = append(fs, journal.Field{Num: vbID, Data: []byte(id)})
 	}
@@ -145,6 +172,12 @@ func decodeVerb(rec *journal.Record) (*verb, error) {
 			v.why = string(w.data)
 		case vbAt:
 			v.at = int64(w.int())
+		case vbRun:
+			d, err := decodeRun(w.data)
+			if err != nil {
+				w.err = err
+			}
+			v.runs = append(v.runs, d)
 		case vbID:
 			v.ids = append(v.ids, string(w.data))
 		}

@@ -40,10 +40,11 @@ func (e *Engine) QueueDone(_ context.Context, id string, outs []store.Outcome) e
 	if q == nil {
 		return store.ErrNotFound
 	}
-	d := &outcomes{id, outs}
+	d := &outcomes{id, outs, q.doneRun(outs)}
 	if _, err := e.streams[q.lane].j.AppendWritten(journal.Done, d.fields()); err != nil {
 		return e.failure(err)
 	}
+	e.runs.note(d.run)
 	e.queued.replace(q, q.after(outs))
 	return nil
 }
@@ -123,6 +124,7 @@ func (e *Engine) QueueFile(ctx context.Context, id, recipient string, to store.A
 	if _, err := e.streams[q.lane].j.Append(ctx, journal.Accept, fields); err != nil {
 		return e.failure(err)
 	}
+	e.runs.note(q.doneRun(finished(recipient)))
 	e.queued.replace(q, q.after(finished(recipient)))
 	return nil
 }

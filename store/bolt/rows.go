@@ -23,7 +23,7 @@ var (
 
 	shardBuckets = [][]byte{bucketMeta, bucketCounters, bucketNames, bucketMailboxes, bucketStates,
 		bucketFacts, bucketExpunged, bucketBodies, bucketParked}
-	queueBuckets = [][]byte{bucketMeta, bucketQueue, bucketQuarantine, bucketParked, bucketAppCounts}
+	queueBuckets = [][]byte{bucketMeta, bucketQueue, bucketQuarantine, bucketParked, bucketAppCounts, bucketRuns}
 )
 
 // An accountRow has the counters that never fall.

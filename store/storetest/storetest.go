@@ -91,6 +91,7 @@ var promises = []struct {
 	{"suppressions are listed in pages, over applications", suppressionsInPages},
 	{"a hard bounce suppresses at once, soft ones after some, and nothing replaces what holds longer", bouncesSuppress},
 	{"what may not be delivered yet waits, and a run is picked by its tag", runsWait},
+	{"a run counts what became of it, and can be held and dropped", runsCount},
 	{"what is in quarantine waits, whole, for its agency's administrators", quarantineKeeps},
 	{"what is in quarantine is gone when its time is over, or when it is dropped", quarantineEnds},
 	{"a body that was not judged for quarantine is refused", quarantineGate},
