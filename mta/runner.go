@@ -73,6 +73,8 @@ type Options struct {
 	// AppPath is the reverse-path of an application's message to one recipient elsewhere, by
 	// which a bounce tells of whom it is; "" leaves the message's own. nil: always.
 	AppPath func(ctx context.Context, app store.AccountID, from, recipient string) (string, error)
+	// Became is told the same of each recipient of an application's message. nil: nobody is told.
+	Became func(app store.AccountID, event string)
 }
 
 // Deps are the rooms below. Signer, Trace and Log may be nil.
@@ -154,6 +156,9 @@ func NewRunner(o Options, deps Deps) *Runner {
 	}
 	if o.Bounced == nil {
 		o.Bounced = func(relay.Bounce) {}
+	}
+	if o.Became == nil {
+		o.Became = func(store.AccountID, string) {}
 	}
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)

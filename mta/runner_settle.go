@@ -152,6 +152,9 @@ func (r *Runner) tellLog(j *job, env *store.Envelope, list []settled) {
 			continue
 		}
 		r.o.Counted(s.event, j.e.lane, s.out.Enhanced)
+		if env != nil && env.App != 0 {
+			r.o.Became(env.App, s.event)
+		}
 		level := slog.LevelInfo
 		attrs := make([]slog.Attr, 0, 10)
 		attrs = append(attrs, slog.String("id", j.e.id), slog.String("to", s.out.Recipient))

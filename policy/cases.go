@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 
 	"sampul/policy/extract"
@@ -18,6 +19,7 @@ type Cases interface {
 // A standing is what the cases of an agency say of a message.
 type standing struct {
 	sums     [][32]byte // of the parts that the verdict rests on
+	whole    [32]byte   // of all parts: the same when the same letter is sent again
 	released string     // case by which an officer let all of them pass
 	known    string     // case that is open or denied for just these parts
 	open     bool       // a case may be opened
@@ -35,7 +37,7 @@ func (j *judgement) cases(ctx context.Context) error {
 		return fmt.Errorf("policy: %w", err)
 	}
 	s := &v.standing
-	s.sums = j.basisOf(all)
+	s.sums, s.whole = j.basisOf(all), wholeOf(all)
 	s.open = !(v.Class >= Rahsia && v.found.Proven)
 	if !s.open || j.o.Cases == nil {
 		return nil
@@ -67,6 +69,16 @@ func (j *judgement) cases(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// wholeOf is the sum of all parts.
+func wholeOf(all []extract.PartSum) [32]byte {
+	h := sha256.New()
+	for i := range all {
+		h.Write([]byte(all[i].Path + "\x00"))
+		h.Write(all[i].Sum[:])
+	}
+	return [32]byte(h.Sum(nil))
 }
 
 func sameParts(parts []string, hashes map[string]bool) bool {

@@ -47,7 +47,7 @@ func (j *judgement) incident() store.Incident {
 		Direction: string(v.Direction), Listener: m.Listener, Remote: m.Remote, QueueID: m.QueueID, Account: m.Account, App: m.App,
 		Sender: m.Sender, Size: m.Body.Size(), RuleSet: j.rules.version, VerdictID: v.ID, State: store.IncidentOpen,
 		MessageID: message.DecodeHeader([]byte(m.Index.Parts[0].Get("Message-ID"))),
-		Sums:      v.standing.sums, Quiet: j.quiet(),
+		Sums:      v.standing.sums, Whole: v.standing.whole, Quiet: j.quiet(),
 	}
 	if v.Class == Terbuka && v.Suspicion != Terbuka {
 		in.Class, in.Suspicion = v.Suspicion.String(), true

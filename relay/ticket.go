@@ -97,13 +97,8 @@ func (r *Relay) Begin(ctx context.Context, id store.AccountID, c Client, from st
 func (t *Ticket) mayBegin(now time.Time, c Client, from string, size int64) error {
 	app := t.app
 	switch {
-	case app.State == store.AppEnded:
-		return refuse(ReasonState, "Aplikasi %[1]s telah ditamatkan (%[2]s)", "The application %[1]s has ended (%[2]s)", app.Address, because(app.Why))
-	case app.State == store.AppSuspended:
-		return refuse(ReasonState, "Aplikasi %[1]s digantung (%[2]s); hubungi pentadbir", "The application %[1]s is suspended (%[2]s); ask your administrator",
-			app.Address, because(app.Why))
 	case app.State != store.AppActive:
-		return refuse(ReasonState, "Aplikasi %[1]s belum diluluskan", "The application %[1]s is not approved yet", app.Address)
+		return notActive(app)
 	case !app.Until.IsZero() && !now.Before(app.Until):
 		return refuse(ReasonState, "Kelulusan aplikasi %[1]s tamat pada %[2]s; mohon pembaharuan", "The approval of %[1]s ended on %[2]s; ask for its renewal",
 			app.Address, app.Until.In(now.Location()).Format("2006-01-02"))
@@ -121,6 +116,18 @@ func (t *Ticket) mayBegin(now time.Time, c Client, from string, size int64) erro
 		return t.tooMuch(&Over{Opens: t.m.limits.Hours.Next(now)}, now)
 	}
 	return nil
+}
+
+// notActive words why an application that is not active sends nothing.
+func notActive(app *store.App) error {
+	switch app.State {
+	case store.AppEnded:
+		return refuse(ReasonState, "Aplikasi %[1]s telah ditamatkan (%[2]s)", "The application %[1]s has ended (%[2]s)", app.Address, because(app.Why))
+	case store.AppSuspended:
+		return refuse(ReasonState, "Aplikasi %[1]s digantung (%[2]s); hubungi pentadbir", "The application %[1]s is suspended (%[2]s); ask your administrator",
+			app.Address, because(app.Why))
+	}
+	return refuse(ReasonState, "Aplikasi %[1]s belum diluluskan", "The application %[1]s is not approved yet", app.Address)
 }
 
 func because(why string) string {
@@ -266,11 +273,27 @@ func oneClick(h *Header) bool {
 	return false
 }
 
+// stillActive asks again: somebody, or a rule, may have suspended it while the message came.
+func (t *Ticket) stillActive() error {
+	app := t.r.d.Store.App(t.app.Account)
+	if app == nil || app.State != store.AppActive {
+		now := *t.app
+		if app != nil {
+			now = *app
+		}
+		return notActive(&now)
+	}
+	return nil
+}
+
 // Accept counts the message in the windows in which it is accepted, right before it is.
 func (t *Ticket) Accept(ctx context.Context) (Terms, error) {
 	now, err := t.r.now(ctx)
 	if err != nil {
 		return Terms{}, err
+	}
+	if err := t.stillActive(); err != nil {
+		return Terms{}, t.refused(err, int(t.n))
 	}
 	terms := Terms{Counted: uint32(t.n), At: now, Run: t.run}
 	if t.m.limits.Delay {

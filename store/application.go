@@ -147,10 +147,11 @@ type SoftRule struct {
 
 // AppUsage is what an application did in one hour.
 type AppUsage struct {
+	App       AccountID         `json:"-"`
 	Sender    string            `json:"app"`
 	Agency    string            `json:"agency"`
 	Hour      time.Time         `json:"hour"`
-	Accepted  uint64            `json:"accepted"`          // recipients, as all here
+	Accepted  uint64            `json:"accepted"`          // recipients, as all here, by the hour of their 250
 	Refused   map[string]uint64 `json:"refused,omitempty"` // by reason
 	Delivered uint64            `json:"delivered"`
 	Bounced   uint64            `json:"bounced"`
@@ -195,10 +196,15 @@ type Suppressions interface {
 	Suppressions(ctx context.Context, by Actor, f SuppressionFilter) ([]Suppression, error)
 }
 
-// Usages keeps what applications did, by hour.
+// Usages keeps what applications did, by hour of the local clock.
 type Usages interface {
-	// AddUsage adds to what is kept, durably.
+	// AddUsage adds to what is kept, durably, all or nothing. App and Hour pick a row.
+	// Accepted is not added: the store counts what it accepts, exactly, and notes it again
+	// in each row that is named here. An application that is not there is passed over.
 	AddUsage(ctx context.Context, deltas []AppUsage) error
-	// Usage is by application and hour, in order of time.
+	// Usage is by application and hour, in order of time, then of address: hours that
+	// begin in [since, until), zero for no bound; of all applications that the actor may
+	// see when app is "". Accepted is exact, also of what was accepted since the last
+	// AddUsage, and after a crash.
 	Usage(ctx context.Context, by Actor, app string, since, until time.Time) ([]AppUsage, error)
 }

@@ -35,7 +35,8 @@ type Incident struct {
 	MessageID  string             `json:"message_id,omitempty"`
 	Size       int64              `json:"size"`
 	Evidence   []IncidentEvidence `json:"evidence"`
-	Parts      []string           `json:"parts,omitempty"` // keyed hashes of the parts it rests on, in hexadecimal
+	Parts      []string           `json:"parts,omitempty"`  // keyed hashes of the parts it rests on, in hexadecimal
+	Letter     string             `json:"letter,omitempty"` // keyed hash of all parts: the same when the same letter comes again
 	RuleSet    string             `json:"rule_set"`
 	VerdictID  string             `json:"verdict_id,omitempty"`
 	Case       string             `json:"case,omitempty"`  // by which an officer may let it pass, or has
@@ -47,6 +48,7 @@ type Incident struct {
 	History    []IncidentStep `json:"history,omitempty"`
 
 	Sums     [][32]byte `json:"-"` // of the parts; the store keeps keyed hashes of them alone
+	Whole    [32]byte   `json:"-"` // of all parts, likewise; zero when it is not known
 	OpenCase bool       `json:"-"` // with the incident, a case is opened
 }
 

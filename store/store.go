@@ -41,6 +41,7 @@ type Store interface {
 	Policies
 	Applications
 	Suppressions
+	Usages
 	Cases
 
 	// Failed is closed when the engine has failed for good; Err says why. The
@@ -70,11 +71,14 @@ type Actor struct {
 	Account AccountID
 	Role    Role
 	Name    string // who it is, for what is recorded; "" for nobody in particular
+	Rule    string // by which the suite acts of itself, "" where somebody asked
 }
 
 // String is who it is, as histories tell it.
 func (a Actor) String() string {
 	switch {
+	case a.Rule != "":
+		return "sampul (rule " + a.Rule + ")"
 	case a.Name == "" && a.Role == RoleOperator:
 		return "operator"
 	case a.Name == "":

@@ -24,6 +24,8 @@ type Metrics struct {
 	asked    *prometheus.HistogramVec
 	outcomes *prometheus.CounterVec
 	results  *prometheus.CounterVec
+	relayed  *prometheus.CounterVec
+	alarms   *prometheus.CounterVec
 }
 
 // Gauges are read whenever somebody asks.
@@ -57,6 +59,12 @@ func New(g Gauges) *Metrics {
 			Name: "sampul_authentication_results_total", Help: "Findings for mail from outside.",
 		}, []string{"method", "result"}),
 	}
+	m.relayed = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sampul_relay_recipients_total", Help: "Recipients of applications: accepted, refused, delivered, bounced.",
+	}, []string{"result"})
+	m.alarms = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sampul_relay_alarms_total", Help: "What rules found amiss with applications: volume, rahsia.",
+	}, []string{"rule"})
 	gauge := func(name, help string, f func() float64) {
 		if f != nil {
 			m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
@@ -66,7 +74,7 @@ func New(g Gauges) *Metrics {
 	gauge("sampul_lag_octets", "Octets of accepted records that are not filed yet.", g.LagOctets)
 	gauge("sampul_lag_seconds", "Age of the oldest accepted record that is not filed yet.", g.LagSeconds)
 	gauge("sampul_queue_messages", "Messages that wait for recipients elsewhere.", g.Queue)
-	m.registry.MustRegister(m.replies, m.verdicts, m.filters, m.asked, m.outcomes, m.results, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.replies, m.verdicts, m.filters, m.asked, m.outcomes, m.results, m.relayed, m.alarms, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if g.Workers != nil {
 		m.registry.MustRegister(workers{g.Workers})
@@ -141,6 +149,14 @@ func (m *Metrics) Attempted(outcome, lane string) { m.outcomes.WithLabelValues(o
 func (m *Metrics) Authenticated(method, result string) {
 	m.results.WithLabelValues(method, result).Inc()
 }
+
+// Relayed counts recipients of applications: accepted, refused, delivered, bounced.
+func (m *Metrics) Relayed(result string, recipients int) {
+	m.relayed.WithLabelValues(result).Add(float64(recipients))
+}
+
+// Alarmed counts that a rule found something amiss with an application: volume, rahsia.
+func (m *Metrics) Alarmed(rule string) { m.alarms.WithLabelValues(rule).Inc() }
 
 // Serve answers until ctx is over: /metrics, and /healthz, which is 503 with a sentence
 // when healthy gives an error.

@@ -23,6 +23,8 @@ func TestServe(t *testing.T) {
 	m.Filtered("virus", "error-accepted", time.Second)
 	m.Attempted("delivered", "bulk")
 	m.Authenticated("dmarc", "pass")
+	m.Relayed("accepted", 5)
+	m.Alarmed("rahsia")
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +54,7 @@ func TestServe(t *testing.T) {
 		`sampul_authentication_results_total{method="dmarc",result="pass"} 1`,
 		`sampul_document_workers{state="reading"} 1`, `sampul_document_workers{state="idle"} 2`, "sampul_document_workers_lost_total 3",
 		`sampul_inspections_total{known="yes"} 4`, `sampul_inspections_total{known="no"} 5`, "sampul_inspections_kept_octets 6",
+		`sampul_relay_recipients_total{result="accepted"} 5`, `sampul_relay_alarms_total{rule="rahsia"} 1`,
 		"sampul_lag_records 7", `sampul_sessions{listener="mx"} 3`,
 	} {
 		if !strings.Contains(text, want) {

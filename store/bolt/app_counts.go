@@ -23,8 +23,24 @@ var countsLife = map[string]time.Duration{window.Minute: 2 * time.Hour, window.H
 // counted is a window of an application.
 type counted struct {
 	app   store.AccountID
-	name  int // in window.All
+	name  int // in window.All, or one of those below
 	start int64
+}
+
+// What was accepted in one hour and counts in another, since it waits until a quota opens:
+// hours by their 250, and by what they were granted.
+const (
+	acceptedElsewhere = 4 + iota
+	grantedElsewhere
+	countKinds
+)
+
+// life is how long a count is kept.
+func (c counted) life() time.Duration {
+	if c.name >= acceptedElsewhere {
+		return countsLife[window.Hour]
+	}
+	return countsLife[window.All[c.name]]
 }
 
 func (c counted) key() []byte {
@@ -39,14 +55,19 @@ type appCounts struct {
 }
 
 // windowsOf are the windows in which an acceptance counts.
-func windowsOf(env *store.Envelope) (all [4]counted) {
+func windowsOf(env *store.Envelope) []counted {
 	at := env.AppAt
 	if at.IsZero() {
 		at = env.Received
 	}
 	at = at.Local()
+	all := make([]counted, 0, countKinds)
 	for i, name := range window.All {
-		all[i] = counted{env.App, i, window.Start(name, at).Unix()}
+		all = append(all, counted{env.App, i, window.Start(name, at).Unix()})
+	}
+	granted, accepted := window.Start(window.Hour, at), window.Start(window.Hour, env.Received.Local())
+	if !granted.Equal(accepted) {
+		all = append(all, counted{env.App, acceptedElsewhere, accepted.Unix()}, counted{env.App, grantedElsewhere, granted.Unix()})
 	}
 	return all
 }
@@ -72,11 +93,11 @@ func (e *Engine) loadAppCounts() error {
 	now := e.clock()
 	err := e.queue.read(func(tx *bbolt.Tx) error {
 		return tx.Bucket(bucketAppCounts).ForEach(func(k, v []byte) error {
-			if len(k) != 17 || len(v) != 8 || int(k[8]) >= len(window.All) {
+			if len(k) != 17 || len(v) != 8 || int(k[8]) >= countKinds {
 				return errRow
 			}
 			c := counted{store.AccountID(binary.BigEndian.Uint64(k)), int(k[8]), int64(binary.BigEndian.Uint64(k[9:]))}
-			if now.Sub(time.Unix(c.start, 0)) > countsLife[window.All[c.name]] {
+			if now.Sub(time.Unix(c.start, 0)) > c.life() {
 				old = append(old, slices.Clone(k))
 				return nil
 			}
@@ -124,10 +145,34 @@ func (e *Engine) AppCounts(id store.AccountID) ([]store.AppCount, error) {
 	defer e.counts.mu.Unlock()
 	var out []store.AppCount
 	for c, n := range e.counts.by {
-		if c.app == id {
+		if c.app == id && c.name < len(window.All) {
 			out = append(out, store.AppCount{Window: window.All[c.name], Start: time.Unix(c.start, 0), Count: n})
 		}
 	}
 	slices.SortFunc(out, func(a, b store.AppCount) int { return a.Start.Compare(b.Start) })
 	return out, nil
+}
+
+// acceptedBy is how many recipients of applications were accepted, by hour of their 250.
+func (e *Engine) acceptedBy(id store.AccountID) map[int64]uint64 {
+	e.counts.mu.Lock()
+	defer e.counts.mu.Unlock()
+	out := map[int64]uint64{}
+	for c, n := range e.counts.by {
+		if c.app != id {
+			continue
+		}
+		switch {
+		case c.name == acceptedElsewhere, c.name < len(window.All) && window.All[c.name] == window.Hour:
+			out[c.start] += n
+		case c.name == grantedElsewhere:
+			out[c.start] -= n // wraps, until what it is a part of is added
+		}
+	}
+	for h, n := range out {
+		if n == 0 {
+			delete(out, h)
+		}
+	}
+	return out
 }

@@ -95,7 +95,7 @@ func openDirectory(path string, key *seal.DataKey, clock func() time.Time, shard
 	d.logins.init()
 	err = db.Update(func(tx *bbolt.Tx) error {
 		for _, b := range [][]byte{bucketMeta, bucketAgencies, bucketDomains, bucketAccounts, bucketAliases, bucketVerifiers, bucketIncidents,
-			bucketGroups, bucketSplits, bucketDKIM, bucketSecrets, bucketPolicy, bucketIncidentIDs, bucketCases, bucketApps, bucketSuppressed, bucketFailing} {
+			bucketGroups, bucketSplits, bucketDKIM, bucketSecrets, bucketPolicy, bucketIncidentIDs, bucketCases, bucketApps, bucketSuppressed, bucketFailing, bucketUsage} {
 			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 				return err
 			}

@@ -35,7 +35,9 @@ func newIncidentID() string {
 // incidentID makes of what a person typed the form that is stored.
 func incidentID(s string) string {
 	s = strings.ToUpper(strings.NewReplacer("-", "", " ", "").Replace(strings.TrimSpace(s)))
-	s = strings.TrimPrefix(strings.TrimPrefix(s, "I"), "C") // the case of it has the same letters
+	if len(s) == 8 && (s[0] == 'I' || s[0] == 'C') { // the case of it has the same letters
+		s = s[1:]
+	}
 	if len(s) != 7 {
 		return ""
 	}
@@ -57,6 +59,9 @@ func (d *directory) AddIncident(_ context.Context, in store.Incident) (string, e
 	}
 	for _, sum := range in.Sums {
 		in.Parts = append(in.Parts, d.PartHash(sum))
+	}
+	if in.Whole != [32]byte{} {
+		in.Letter = d.PartHash(in.Whole)
 	}
 	var row store.Incident
 	var opened *store.Case

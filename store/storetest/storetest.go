@@ -90,6 +90,7 @@ var promises = []struct {
 	{"a suppression holds for its application or agency, until it ends", suppressionsHold},
 	{"suppressions are listed in pages, over applications", suppressionsInPages},
 	{"a hard bounce suppresses at once, soft ones after some, and nothing replaces what holds longer", bouncesSuppress},
+	{"what applications did is kept by hour, and shows each acceptance", usageKept},
 	{"what may not be delivered yet waits, and a run is picked by its tag", runsWait},
 	{"a run counts what became of it, and can be held and dropped", runsCount},
 	{"what is in quarantine waits, whole, for its agency's administrators", quarantineKeeps},
