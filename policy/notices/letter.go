@@ -11,6 +11,10 @@ func (g *group) count() int { return len(g.Waiting) + g.More }
 func (g *group) subject() string {
 	first := g.Waiting[0].ID
 	switch {
+	case g.App != "" && g.count() == 1:
+		return fmt.Sprintf("E-mel aplikasi disekat / Mail of an application was refused: %s (%s)", g.App, first)
+	case g.App != "":
+		return fmt.Sprintf("%d e-mel aplikasi disekat / mails of an application were refused: %s (%s ...)", g.count(), g.App, first)
 	case g.Agency == "" && g.count() == 1:
 		return "E-mel anda disekat / Your mail was refused: " + first
 	case g.Agency == "":
@@ -25,13 +29,20 @@ func (g *group) subject() string {
 // mention and no mark.
 func (g *group) text() string {
 	var b strings.Builder
-	if g.Agency == "" {
+	switch {
+	case g.App != "":
+		fmt.Fprintf(&b, "E-mel yang dihantar oleh aplikasi %s telah disekat dan tidak disimpan di mana-mana.\n"+
+			"Mail that the application %[1]s sent was refused, and is kept nowhere.\n\n", g.App)
+		for i := range g.Waiting {
+			g.Waiting[i].forSender(&b)
+		}
+	case g.Agency == "":
 		b.WriteString("E-mel yang anda hantar telah disekat dan tidak disimpan di mana-mana.\n" +
 			"Mail that you sent was refused, and is kept nowhere.\n\n")
 		for i := range g.Waiting {
 			g.Waiting[i].forSender(&b)
 		}
-	} else {
+	default:
 		fmt.Fprintf(&b, "Insiden yang melibatkan %s. Kandungan tidak disimpan; butiran: sampul incident show NOMBOR.\n"+
 			"Incidents that concern %[1]s. No content is kept; details: sampul incident show NUMBER.\n\n", g.Agency)
 		for i := range g.Waiting {

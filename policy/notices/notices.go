@@ -30,6 +30,8 @@ type Deps struct {
 	States    store.States
 	// Addressees are the security officers and administrators of an agency.
 	Addressees func(ctx context.Context, agency string) ([]string, error)
+	// Owner answers for an application, "" for nobody known; nil where there are none.
+	Owner func(application string) string
 	// Post sends a letter. Its error is temporary: the letter is tried again.
 	Post  func(ctx context.Context, to, subject, text string) error
 	Clock func() time.Time
@@ -53,6 +55,7 @@ type state struct {
 type group struct {
 	To      string    `json:"to"`
 	Agency  string    `json:"agency,omitempty"` // whose side; "" tells a sender
+	App     string    `json:"app,omitempty"`    // application whose owner is told
 	Due     time.Time `json:"due"`              // when what waits is sent
 	Waiting []item    `json:"waiting,omitempty"`
 	More    int       `json:"more,omitempty"` // incidents beyond those named
@@ -190,8 +193,14 @@ func (n *Notices) take(ctx context.Context, in *store.Incident) error {
 	if rule == "" && len(in.Evidence) > 0 {
 		rule = in.Evidence[0].Rule
 	}
-	if in.Account != "" && !in.App && in.Action != "accept" && in.Action != "tag" {
+	refused := in.Account != "" && in.Action != "accept" && in.Action != "tag"
+	switch {
+	case refused && !in.App:
 		n.add(group{To: in.Account}, rule, in, len(in.Recipients))
+	case refused && n.d.Owner != nil:
+		if owner := n.d.Owner(in.Account); owner != "" {
+			n.add(group{To: owner, App: in.Account}, rule, in, len(in.Recipients))
+		}
 	}
 	sides := append([]store.IncidentSide{{Agency: in.Agency, Recipients: in.Recipients}}, in.Sides...)
 	for _, s := range sides {
@@ -211,10 +220,14 @@ func (n *Notices) take(ctx context.Context, in *store.Incident) error {
 
 func (n *Notices) add(g group, why string, in *store.Incident, recipients int) {
 	now := n.d.Clock()
-	key := g.To + "\x00" + g.Agency + "\x00" + why
+	side := g.To + "\x00" + g.Agency
+	if g.App != "" {
+		side += "\x00app " + g.App
+	}
+	key := side + "\x00" + why
 	have := n.s.Groups[key]
 	if have == nil && n.groupsOf(g.To) >= perHour {
-		key = g.To + "\x00" + g.Agency + "\x00*"
+		key = side + "\x00*"
 		have = n.s.Groups[key]
 		g.Due = now.Add(hour)
 	}
