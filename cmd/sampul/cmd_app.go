@@ -16,7 +16,7 @@ import (
 )
 
 // appVerbs are commands under app that stand in files of their own.
-var appVerbs []func(*target) *cobra.Command
+var appVerbs = []func(*target) *cobra.Command{appUsageCommand}
 
 func appCommand(t *target) *cobra.Command {
 	sub := []*cobra.Command{appRequest(t), appApprove(t), appRenew(t), appAdd(t), appSet(t), appShow(t), appList(t), appHistory(t), appRotate(t),

@@ -14,14 +14,14 @@ import (
 )
 
 // reportVerbs are the commands under report, each in a file of its own.
-var reportVerbs = []func(*target) *cobra.Command{tlsReportCommand, reportReadCommand}
+var reportVerbs = []func(*target) *cobra.Command{relayReportCommand, tlsReportCommand, reportReadCommand}
 
 func reportCommand(t *target) *cobra.Command {
 	var sub []*cobra.Command
 	for _, f := range reportVerbs {
 		sub = append(sub, f(t))
 	}
-	return group("report", "Reports about mail between domains", sub...)
+	return group("report", "Reports about mail of applications and between domains", sub...)
 }
 
 type tlsReportArgs struct {

@@ -9,6 +9,7 @@ import (
 	"sampul/internal/guard"
 	"sampul/mta"
 	"sampul/mta/tlsrpt"
+	"sampul/store"
 )
 
 // A liveSuite is what operations can ask of a suite that runs, beyond its store.
@@ -19,7 +20,9 @@ type liveSuite interface {
 	Unban(n netip.Prefix) int
 	Trying() map[string][]string // queue IDs and recipients that are being delivered at this moment
 	Backlogs() map[string]mta.Backlog
-	Now() time.Time // on the suite's clock
+	Now() time.Time                      // on the suite's clock
+	KeepUsage(ctx context.Context) error // what applications did until now is in the store then
+	QuotaUsed(ctx context.Context, app *store.App, window string) (used uint64, opens time.Time, err error)
 }
 
 type liveKey struct{}

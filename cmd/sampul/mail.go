@@ -133,6 +133,7 @@ func (s *suite) runnerOptions() mta.Options {
 		PeopleWorkers: o.Workers, MaxConcurrency: o.Concurrency,
 		Bounced: s.mail.bounces.Later, AppPath: s.mail.router.AppPath,
 		Counted: func(event string, lane store.Lane, _ string) { s.metrics.Attempted(event, lane.String()) },
+		Became:  func(app store.AccountID, event string) { s.apps.tally.Became(app, event, 1) },
 	}
 }
 
@@ -355,6 +356,7 @@ func (s *suite) startMail(ctx context.Context) {
 	s.run(func() error { s.keyPlan().Run(ctx); return nil })
 	s.run(func() error { m.defence.Run(ctx); return nil })
 	s.run(func() error { s.notices.Run(ctx); return nil })
+	s.run(func() error { s.apps.run(ctx); return nil })
 	m.runner.Start()
 	s.run(func() error { s.tendHeap(ctx); return nil })
 	if n, err := s.store.QueueLen(ctx); err == nil && n > longQueue {
@@ -376,6 +378,13 @@ func (s *suite) stopMail(ctx context.Context) {
 
 // accepted tells senders who asked for it that mailboxes here have their message.
 func (s *suite) accepted(ctx context.Context, e *store.Envelope, x *message.Index) {
+	here := 0
+	for i := range e.Recipients {
+		if e.Recipients[i].Account != 0 {
+			here++
+		}
+	}
+	s.apps.tally.Became(e.App, "filed", here)
 	s.mail.poster.Accepted(ctx, e, func() []byte { return headerOf(x) })
 }
 

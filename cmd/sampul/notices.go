@@ -12,7 +12,7 @@ import (
 // openNotices makes the gatherer of letters about incidents.
 func (s *suite) openNotices() (*notices.Notices, error) {
 	return notices.New(notices.Deps{Incidents: s.store.Incidents, States: s.store, Addressees: s.watchers, Post: s.postNotice,
-		Clock: s.clock, Log: s.log})
+		Owner: s.ownerOf, Clock: s.clock, Log: s.log})
 }
 
 // watchers are who looks after an agency's incidents: its security officers and

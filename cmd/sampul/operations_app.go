@@ -166,7 +166,7 @@ func changeApp(ctx context.Context, st store.Store, a *appArgs) (*store.App, err
 	if a.State != "" {
 		app.State, app.Why = a.State, a.Why
 	}
-	out, err := st.PutApp(ctx, store.System, *app, a.Reason)
+	out, err := st.PutApp(ctx, actor(ctx), *app, a.Reason)
 	if errors.Is(err, store.ErrName) {
 		return nil, usage(err)
 	}

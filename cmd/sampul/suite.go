@@ -60,6 +60,7 @@ type suite struct {
 	mail    *mailRoom
 	notices *notices.Notices
 	relay   *relay.Relay
+	apps    *appWatch
 
 	clock      func() time.Time // of all rooms; TLS handshakes go by the machine's
 	plainStore bool             // of a demo: nothing that is kept is sealed
@@ -116,8 +117,9 @@ func openSuite(ctx context.Context, cfg *config.Config, log *slog.Logger, with .
 	look.Recognise = recogniser(log)
 	s.look = inspect.New(look)
 	s.judge = &judge{Engine: policy.New(policy.Options{
-		Inspector:  s.look,
-		Recorder:   s.store,
+		Inspector: s.look,
+		Recorder: &incidentRule{st: s.store, clock: s.clock, log: log,
+			alarmed: func(rule string) { s.metrics.Alarmed(rule) }},
 		Policies:   s.store,
 		Cases:      s.store,
 		Recorded:   func() { s.notices.Wake() },
@@ -131,8 +133,12 @@ func openSuite(ctx context.Context, cfg *config.Config, log *slog.Logger, with .
 	if s.notices, err = s.openNotices(); err != nil {
 		return nil, errors.Join(err, s.look.Close(), s.store.Close())
 	}
-	if s.relay, err = relay.New(relay.Deps{Store: s.store, Clock: s.clock, Log: log}); err != nil {
-		return nil, errors.Join(err, s.store.Close())
+	if err := s.openApps(); err != nil {
+		return nil, errors.Join(err, s.look.Close(), s.store.Close())
+	}
+	s.relay, err = relay.New(relay.Deps{Store: s.store, Clock: s.clock, Log: log, Count: s.apps.tally.Count, Warn: s.apps.nearQuota})
+	if err != nil {
+		return nil, errors.Join(err, s.look.Close(), s.store.Close())
 	}
 	if err := s.openMail(); err != nil {
 		return nil, errors.Join(err, s.look.Close(), s.store.Close())
