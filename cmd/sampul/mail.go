@@ -67,7 +67,12 @@ func (s *suite) openMail() error {
 	m.router = route.New(route.Options{Directory: s.store, Prober: prober{m.pool}, Addresses: m.addresses, Postmaster: s.cfg.Postmaster, Clock: s.clock})
 	m.poster = mta.NewPoster(mta.PosterDeps{Store: s.store, Judge: s.judge, Router: m.router, Spool: s.work,
 		Host: s.cfg.Hostname, Trace: s.store, Log: s.log, Clock: s.clock})
-	m.bounces = relay.NewBounces(relay.BouncesDeps{Store: s.store, Clock: s.clock, Log: s.log})
+	m.bounces = relay.NewBounces(relay.BouncesDeps{Store: s.store, Clock: s.clock, Log: s.log,
+		Bounced: func(app *store.App, _, _ string, reported bool) {
+			if reported { // others the runner has told
+				s.apps.tally.Became(app.Account, "bounced", 1)
+			}
+		}})
 	m.runner = mta.NewRunner(s.runnerOptions(), mta.Deps{
 		Queue: s.store, Router: m.router, Sender: s.sender(), Report: m.poster, Trace: s.store, Log: s.log, Clock: s.clock,
 		Signer: &signer{keys: s.store.SigningKeys, host: s.cfg.Hostname, clock: s.clock, log: s.log},
