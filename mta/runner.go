@@ -60,7 +60,9 @@ type Options struct {
 	StartConcurrency, MaxConcurrency, MaxHostConcurrency int
 	MaxRecipients                                        int           // of one transaction (100)
 	AttemptTime                                          time.Duration // whole transaction with all hosts that are tried (1 hour)
-	ParkRate                                             int           // outcomes a second recorded for parked messages (300; a tenth while others are delivered)
+	// Bulk is how fast bulk goes to a destination. Zero paces nothing.
+	Bulk     Pace
+	ParkRate int // outcomes a second recorded for parked messages (300; a tenth while others are delivered)
 
 	// SevenBit converts a message for a host without 8BITMIME (RFC 6152 section 3). nil sends as it is.
 	SevenBit func(message io.Reader) (io.ReadCloser, error)
@@ -84,6 +86,7 @@ type Deps struct {
 	Sender smtpout.Sender
 	Report Reporter
 	Signer Signer
+	States PaceStates // nil: what is learned of destinations ends with the process
 	Trace  interface{ Note(store.Event) }
 	Log    *slog.Logger
 	Clock  func() time.Time
@@ -113,6 +116,7 @@ type Runner struct {
 	agencies map[string]string // one copy of each name
 	dests    map[destKey]*dest
 	dead     map[*dest]struct{}
+	pace     paces
 	nextDead int64 // when the next dead destination may be probed, 0 for never
 	running  [2]int
 	blocked  [2][]*dest // wait for a worker of the lane
@@ -151,6 +155,7 @@ func NewRunner(o Options, deps Deps) *Runner {
 	num(&o.MaxHostConcurrency, 64)
 	num(&o.MaxRecipients, 100)
 	num(&o.ParkRate, 300)
+	dur(&o.Bulk.Double, time.Hour)
 	if o.Counted == nil {
 		o.Counted = func(string, store.Lane, string) {}
 	}
@@ -168,12 +173,14 @@ func NewRunner(o Options, deps Deps) *Runner {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	begin, end := context.WithCancelCause(context.Background())
-	return &Runner{
+	r := &Runner{
 		o: o, deps: deps, log: deps.Log, ctx: ctx, cancel: cancel, begin: begin, end: end,
 		quit: make(chan struct{}), wake: make(chan struct{}, 1), parks: make(chan struct{}, 1),
 		entries: make(map[string]*entry), agencies: make(map[string]string),
 		dests: make(map[destKey]*dest), dead: make(map[*dest]struct{}), active: make(map[*job]struct{}),
 	}
+	r.loadPaces()
+	return r
 }
 
 // Start learns what is in the queue and begins to deliver it.
@@ -201,7 +208,7 @@ func (r *Runner) Shutdown(ctx context.Context) error {
 		close(r.quit)
 	}
 	ended := make(chan struct{})
-	go func() { r.loops.Wait(); r.work.Wait(); close(ended) }()
+	go func() { r.loops.Wait(); r.work.Wait(); r.keepPaces(true); close(ended) }()
 	select {
 	case <-ended:
 		r.cancel()
@@ -267,6 +274,7 @@ func (r *Runner) Trying() map[string][]string {
 // A Backlog is why transactions with a destination wait that are due.
 type Backlog struct {
 	Waiting int            // transactions
+	Pace    float64        // messages of bulk a minute, 0 when none of it is held back
 	Until   time.Time      // no attempt before, zero while the destination answers
 	Last    smtpout.Result // what it came to last, when Until is set
 }
@@ -283,6 +291,9 @@ func (r *Runner) Backlogs() map[string]Backlog {
 			continue
 		}
 		b := Backlog{Waiting: n}
+		if _, held := r.pace.wait[d]; held {
+			b.Pace = r.warmth(d.key.name, r.now()).Rate
+		}
 		if d.retryAt != 0 {
 			b.Until, b.Last = time.UnixMilli(d.retryAt), d.last
 		}

@@ -197,6 +197,12 @@ func (r *Runner) take(d *dest) *job {
 		free := busy < limit || lane == store.LanePeople && d.active[0] == 0
 		if lane == store.LaneBulk {
 			free = free && d.active[1] < max(limit-1, 1)
+			if n := r.o.Bulk.Connections; n > 0 && r.paced(d) {
+				free = free && d.active[1] < n
+			}
+			if d.ready[lane].len() > 0 && (free || probing) && !r.mayBulk(d, r.now()) {
+				continue
+			}
 		}
 		if !free && !probing {
 			continue
@@ -217,6 +223,9 @@ func (r *Runner) take(d *dest) *job {
 				j.e.rcpts[i].state = active
 			}
 			j.began = r.now()
+			if lane == store.LaneBulk {
+				r.tookBulk(d, j.began)
+			}
 			d.active[lane]++
 			r.running[lane]++
 			r.active[j] = struct{}{}
@@ -311,6 +320,7 @@ func (r *Runner) release(d *dest, j *job, v said) {
 			r.revive(d)
 		}
 		r.halve(d, j)
+		r.slowBulk(d, j)
 	case silent:
 		d.fails++
 		d.last = v.last

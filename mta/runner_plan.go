@@ -24,6 +24,7 @@ func (r *Runner) plan() {
 			r.schedule(r.due[0])
 		}
 		r.probes(now)
+		r.pacedDue(now)
 		n := min(len(r.fresh), planBatch)
 		batch := append([]*entry(nil), r.fresh[:n]...)
 		clear(r.fresh[:n])
@@ -78,6 +79,9 @@ func (r *Runner) nextWake(now int64) time.Duration {
 	}
 	if r.nextDead != 0 {
 		next = min(next, r.nextDead)
+	}
+	if r.pace.nextAt != 0 {
+		next = min(next, r.pace.nextAt)
 	}
 	return time.Duration(max(next-now, 1)) * time.Millisecond
 }

@@ -49,6 +49,7 @@ func (r *Runner) sweep() {
 		close(next)
 		workers.Wait()
 		r.dropIdle()
+		r.keepPaces(false)
 	}
 }
 

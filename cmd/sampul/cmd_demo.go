@@ -35,6 +35,7 @@ type demoOptions struct {
 	sealers    []string
 	sentHour   int
 	now        string
+	bulkRate   int
 }
 
 // demoReady is what --json prints, on one line, once everything answers.
@@ -87,6 +88,7 @@ networks and accounts send; serve does.`,
 	f.StringVar(&o.trustCA, "trust-ca", "", "trust the authorities in this PEM `file` too, for SMTP and HTTPS")
 	f.StringVar(&o.filters, "filters", "", "TOML `file` with [[filter]] sections")
 	f.IntVar(&o.sentHour, "sent-hour", 0, "hold an account that sends more than `N` messages an hour; 0 does not")
+	f.IntVar(&o.bulkRate, "bulk-rate", 0, "pace bulk to a domain elsewhere at `N` messages a minute, a new one at a tenth of that; 0 does not")
 	f.StringVar(&o.now, "now", "", "start the suite's clock at this `time` (RFC 3339); it goes on from there, in the zone of the time. TLS keeps the machine's")
 	f.StringSliceVar(&o.sealers, "trust-sealer", nil, "`domain` whose ARC seal overrides DMARC, besides government's")
 	return c
@@ -100,8 +102,8 @@ func (o *demoOptions) check(t *target) error {
 		return usagef("--base-port: between 1 and %d", 65535-993)
 	case o.remotePort < 1 || o.remotePort > 65535 || o.httpsPort < 1 || o.httpsPort > 65535:
 		return usagef("--remote-port, --https-port: between 1 and 65535")
-	case o.sentHour < 0:
-		return usagef("--sent-hour: not negative")
+	case o.sentHour < 0 || o.bulkRate < 0:
+		return usagef("--sent-hour, --bulk-rate: not negative")
 	case o.resolver != "" && !hostPort(o.resolver):
 		return usagef("--resolver: HOST:PORT, such as 127.0.0.1:53, not %q", o.resolver)
 	case o.officers < 0 || o.officers > 100_000:
@@ -179,7 +181,8 @@ func demoConfig(dir string, o demoOptions) (*config.Config, string, error) {
 		Hostname: "mail.agensi-a.test", DataDir: dir, KeyFile: key, Postmaster: "postmaster@agensi-a.test",
 		GovDomains: []string{"*.gov.my"}, MaxMessage: 40 << 20,
 		Log: config.Log{Format: "text", Level: "info"}, TLS: config.TLS{Cert: cert, Key: certKey},
-		HTTP: at(80), TraceDays: 30, Resolver: "off", Outbound: config.Outbound{TrustCA: o.trustCA, TrustSealers: o.sealers},
+		HTTP: at(80), TraceDays: 30, Resolver: "off", Outbound: config.Outbound{TrustCA: o.trustCA, TrustSealers: o.sealers,
+			Bulk: config.Bulk{Off: o.bulkRate == 0, PerMinute: o.bulkRate, Start: max(o.bulkRate/10, 1)}},
 		Defence: config.Defence{SentHour: o.sentHour},
 	}
 	if o.resolver != "" {

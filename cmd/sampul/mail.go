@@ -74,7 +74,7 @@ func (s *suite) openMail() error {
 			}
 		}})
 	m.runner = mta.NewRunner(s.runnerOptions(), mta.Deps{
-		Queue: s.store, Router: m.router, Sender: s.sender(), Report: m.poster, Trace: s.store, Log: s.log, Clock: s.clock,
+		Queue: s.store, Router: m.router, Sender: s.sender(), Report: m.poster, Trace: s.store, States: s.store, Log: s.log, Clock: s.clock,
 		Signer: &signer{keys: s.store.SigningKeys, host: s.cfg.Hostname, clock: s.clock, log: s.log},
 	})
 	m.auth = authres.New(authres.Options{Hostname: s.cfg.Hostname, Resolver: m.resolver, TrustedSealers: s.trustedSealer, Clock: s.clock})
@@ -135,11 +135,20 @@ func (s *suite) runnerOptions() mta.Options {
 	return mta.Options{
 		SevenBit: smtpout.SevenBit(s.work),
 		Lifetime: life, BulkLifetime: life, DelayAfter: time.Duration(o.DelayNotice),
-		PeopleWorkers: o.Workers, MaxConcurrency: o.Concurrency,
+		PeopleWorkers: o.Workers, MaxConcurrency: o.Concurrency, Bulk: bulkPace(&o.Bulk),
 		Bounced: s.mail.bounces.Later, AppPath: s.mail.router.AppPath,
 		Counted: func(event string, lane store.Lane, _ string) { s.metrics.Attempted(event, lane.String()) },
 		Became:  func(app store.AccountID, event string) { s.apps.tally.Became(app, event, 1) },
 	}
+}
+
+// bulkPace is how fast bulk goes to a destination, by default too.
+func bulkPace(c *config.Bulk) mta.Pace {
+	if c.Off {
+		return mta.Pace{}
+	}
+	return mta.Pace{PerMinute: cmp.Or(c.PerMinute, 600), Connections: cmp.Or(c.Connections, 5), Start: cmp.Or(c.Start, 60),
+		Double: time.Duration(c.Double)}
 }
 
 // itself says whether an exchanger is this suite.

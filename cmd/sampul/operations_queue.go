@@ -81,6 +81,8 @@ func (m moment) explain(q *store.QueueEntry, r *store.QueueRecipient) {
 	b, ok := m.backlogs[r.Address[strings.LastIndexByte(r.Address, '@')+1:]]
 	switch {
 	case !ok:
+	case b.Until.IsZero() && b.Pace > 0 && q.Lane == store.LaneBulk:
+		r.Text = fmt.Sprintf("waits for its turn: bulk goes to this destination at %.0f messages a minute", b.Pace)
 	case b.Until.IsZero():
 		r.Text = fmt.Sprintf("waits for its turn: %d transactions wait for connections to this destination", b.Waiting)
 	default:

@@ -13,16 +13,27 @@ import (
 
 // Outbound is how mail leaves.
 type Outbound struct {
-	Off          bool              `toml:"off"`           // mail for other servers waits in the queue
-	TrustCA      string            `toml:"trust_ca"`      // authorities trusted besides the system's, PEM
-	Security     string            `toml:"security"`      // of destinations that are not named: opportunistic
-	Destinations map[string]string `toml:"destinations"`  // domain = "none", "opportunistic", "verified" or "dane-only"
-	Lifetime     Duration          `toml:"lifetime"`      // of a message in the queue; 120h
-	DelayNotice  Duration          `toml:"delay_notice"`  // after which a sender is told of a delay; 4h
-	Concurrency  int               `toml:"concurrency"`   // connections to one destination at most; 20
-	Workers      int               `toml:"workers"`       // transactions at one time in all; 200
-	MTASTS       string            `toml:"mta_sts"`       // mode of the policy that we publish: enforce, testing, none
+	Off          bool              `toml:"off"`          // mail for other servers waits in the queue
+	TrustCA      string            `toml:"trust_ca"`     // authorities trusted besides the system's, PEM
+	Security     string            `toml:"security"`     // of destinations that are not named: opportunistic
+	Destinations map[string]string `toml:"destinations"` // domain = "none", "opportunistic", "verified" or "dane-only"
+	Lifetime     Duration          `toml:"lifetime"`     // of a message in the queue; 120h
+	DelayNotice  Duration          `toml:"delay_notice"` // after which a sender is told of a delay; 4h
+	Concurrency  int               `toml:"concurrency"`  // connections to one destination at most; 20
+	Workers      int               `toml:"workers"`      // transactions at one time in all; 200
+	MTASTS       string            `toml:"mta_sts"`      // mode of the policy that we publish: enforce, testing, none
+	Bulk         Bulk              `toml:"bulk"`
 	TrustSealers []string          `toml:"trust_sealers"` // domains whose ARC seal overrides DMARC
+}
+
+// Bulk is how fast the mail of applications goes to one domain elsewhere. Zero values are
+// the defaults.
+type Bulk struct {
+	Off         bool     `toml:"off"`              // as fast as the other side takes it
+	PerMinute   int      `toml:"per_minute"`       // messages a minute at most; 600
+	Connections int      `toml:"connections"`      // at a time; 5
+	Start       int      `toml:"start_per_minute"` // to a domain that is new to this suite; 60
+	Double      Duration `toml:"double_every"`     // of sending without complaint, until the rate doubles; 1h
 }
 
 // Defence is what keeps strangers in bounds. Zero values are the defaults.
@@ -86,7 +97,7 @@ func (o *Outbound) check() error {
 			errs = append(errs, fmt.Errorf("outbound.trust_sealers: %q is no domain", d))
 		}
 	}
-	if o.Concurrency < 0 || o.Workers < 0 || o.DelayNotice < 0 {
+	if o.Concurrency < 0 || o.Workers < 0 || o.DelayNotice < 0 || o.Bulk.PerMinute < 0 || o.Bulk.Connections < 0 || o.Bulk.Start < 0 || o.Bulk.Double < 0 {
 		errs = append(errs, errors.New("outbound: a limit is negative"))
 	}
 	return errors.Join(errs...)
