@@ -165,7 +165,8 @@ type Applications interface {
 	App(id AccountID) *App
 	Apps(ctx context.Context, by Actor) ([]App, error)
 	AppNamed(ctx context.Context, by Actor, address string) (*App, error)
-	// PutApp keeps the next version. Steps between states that are not allowed are
+	// PutApp keeps the next version of what was read: [ErrExists] when it was changed since
+	// (a Version of 0 does not say what was read). Steps between states that are not allowed are
 	// [ErrForbidden] or [ErrName], with the reason.
 	PutApp(ctx context.Context, by Actor, a App, reason string) (*App, error)
 	// AppHistory is all versions, the oldest first.

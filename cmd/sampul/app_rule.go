@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -87,6 +88,16 @@ func (r *incidentRule) count(ctx context.Context, address, id string) error {
 		return err
 	}
 	r.note(in)
+	for range 5 { // somebody may change it at the same moment
+		if err = r.weigh(ctx, address, id, since); !errors.Is(err, store.ErrExists) {
+			break
+		}
+	}
+	return err
+}
+
+// weigh suspends the application where its messages are too many. r.mu is held.
+func (r *incidentRule) weigh(ctx context.Context, address, id string, since time.Time) error {
 	app, err := r.st.AppNamed(ctx, store.System, address)
 	if err != nil {
 		return err

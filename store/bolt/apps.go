@@ -170,6 +170,8 @@ func (d *directory) appStep(by store.Actor, a *store.App) (was store.App, err er
 		return was, fmt.Errorf("%w: it is %s, and cannot become %s", store.ErrExists, cmp.Or(was.State, "not there"), a.State)
 	case by.Role < role || by.Role < store.RoleOperator && by.Agency != a.Agency:
 		return was, store.ErrForbidden
+	case a.Version != 0 && a.Version != was.Version: // a rule may have suspended it since it was read
+		return was, fmt.Errorf("%w: somebody has changed it meanwhile; look at it again", store.ErrExists)
 	case a.Owner == "":
 		return was, fmt.Errorf("%w: an owner is needed, who answers for it", store.ErrName)
 	}

@@ -74,6 +74,9 @@ func appsApproved(t *testing.T, r *rig) {
 	more.Quota = map[string]uint64{store.WindowHour: 50, store.WindowDay: 80}
 	a, err = r.step(administrator, more, store.AppActive)
 	r.ok(err)
+	if _, err := r.step(store.System, more, store.AppActive); !errors.Is(err, store.ErrExists) {
+		t.Errorf("a change of what was changed meanwhile: %v", err)
+	}
 	a, err = r.step(security, a, store.AppSuspended)
 	r.ok(err)
 	r.restart()
