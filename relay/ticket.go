@@ -185,8 +185,11 @@ func (t *Ticket) Recipient(ctx context.Context, address, agency string, inside b
 }
 
 func suppressedBy(s *store.Suppression) string {
-	if s.Code != 0 {
-		return fmt.Sprintf("%s: %d %s", s.Kind, s.Code, s.Status)
+	switch {
+	case s.Code != 0:
+		return strings.TrimSpace(fmt.Sprintf("%s: %d %s", s.Kind, s.Code, s.Status))
+	case s.Status != "": // of a report
+		return s.Kind + ": " + s.Status
 	}
 	return s.Kind
 }

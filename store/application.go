@@ -138,6 +138,9 @@ func (s *Suppression) Position() string {
 // MaxSuppressions is how many may be added in one call.
 const MaxSuppressions = 100_000
 
+// MaxSuppressReason is how long a reason may be, in octets.
+const MaxSuppressReason = 1000
+
 // A SoftRule says when failures that may pass suppress a recipient: Times of them Within a
 // time, For a time.
 type SoftRule struct {

@@ -48,6 +48,7 @@ Exit codes: 0 done, 1 a finding or a refusal, 2 usage, 3 not found or not permit
 		agencyCommand(t), domainCommand(t), accountCommand(t), aliasCommand(t),
 		groupCommand(t), routeCommand(t), dkimCommand(t),
 		appCommand(t), runCommand(t), policyCommand(t), incidentCommand(t), queueCommand(t), traceCommand(t), quarantineCommand(t), banCommand(t),
+		suppressionCommand(t),
 		storeCommand(t),
 		reportCommand(t), workerCommand(),
 	)

@@ -29,7 +29,7 @@ var roles = map[string]store.Role{
 
 // operations are all that the socket answers to.
 var operations = joined(firstOperations, banOperations, routeOperations, keyOperations, queueOperations,
-	incidentOperations, appOperations, usageOperations, runOperations, policyOperations)
+	incidentOperations, appOperations, usageOperations, runOperations, suppressionOperations, policyOperations)
 
 // joined makes one table of those that stand in several files.
 func joined(sets ...map[string]operation) map[string]operation {

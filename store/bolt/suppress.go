@@ -11,16 +11,26 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"sampul/internal/address"
 	"sampul/store"
 )
 
 // bucketSuppressed holds suppressions: agency, NUL, application (0 for all), address.
 var bucketSuppressed = []byte("suppressed")
 
-func suppressedKey(agency string, app store.AccountID, address string) []byte {
+func suppressedKey(agency string, app store.AccountID, addr string) []byte {
 	k := append([]byte(agency), 0)
 	k = append(k, accountKey(app)...)
-	return append(k, strings.ToLower(address)...)
+	return append(k, listed(addr)...)
+}
+
+// listed is how an address stands in a list, in whatever case and form of its domain it
+// is asked for.
+func listed(addr string) string {
+	if full, err := address.Canonical(addr); err == nil {
+		return full
+	}
+	return strings.ToLower(strings.TrimSpace(addr))
 }
 
 // Suppressed is the suppression that holds for an address now, nil for none. Each RCPT of an
@@ -112,9 +122,12 @@ func (d *directory) AddSuppressions(_ context.Context, by store.Actor, all []sto
 		if err != nil {
 			return err
 		}
-		s.App, s.Agency, s.Address = id, agency, strings.ToLower(strings.TrimSpace(s.Address))
+		s.App, s.Agency, s.Address = id, agency, listed(s.Address)
 		if !goodAddress(s.Address) {
 			return fmt.Errorf("%w: line %d: an address is needed, not %q", store.ErrName, i+1, s.Address)
+		}
+		if len(s.Reason) > store.MaxSuppressReason || !printable(s.Reason) {
+			return fmt.Errorf("%w: line %d: a reason is one line of at most %d octets", store.ErrName, i+1, store.MaxSuppressReason)
 		}
 		switch s.Kind {
 		case store.SuppressHard, store.SuppressSoft, store.SuppressManual:

@@ -32,7 +32,7 @@ func (d *directory) NoteBounces(_ context.Context, all []store.Suppression, rule
 		d.mu.RLock()
 		a := d.people.accounts[s.App]
 		d.mu.RUnlock()
-		s.Address = strings.ToLower(strings.TrimSpace(s.Address))
+		s.Address = listed(s.Address)
 		if a == nil || a.Kind != store.Application || !goodAddress(s.Address) {
 			continue
 		}
