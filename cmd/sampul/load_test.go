@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"encoding/base64"
 	"fmt"
 	"net"
 	"os"
@@ -22,13 +23,19 @@ import (
 // i-th, message its text, dot-stuffed and ended.
 func load(b testing.TB, address string, connections, n int, envelope func(i int) (from, to string), message func(i int) []byte) time.Duration {
 	b.Helper()
+	return loadAs(b, nil, address, connections, n, envelope, message)
+}
+
+// loadAs is load by somebody who logs in.
+func loadAs(b testing.TB, who *demoAccount, address string, connections, n int, envelope func(i int) (from, to string), message func(i int) []byte) time.Duration {
+	b.Helper()
 	var next atomic.Int64
 	var workers sync.WaitGroup
 	failed := make(chan error, connections)
 	began := time.Now()
 	for range connections {
 		workers.Go(func() {
-			if err := loadOne(address, &next, n, envelope, message); err != nil {
+			if err := loadOne(who, address, &next, n, envelope, message); err != nil {
 				failed <- err
 			}
 		})
@@ -43,7 +50,7 @@ func load(b testing.TB, address string, connections, n int, envelope func(i int)
 	return took
 }
 
-func loadOne(address string, next *atomic.Int64, n int, envelope func(int) (string, string), message func(int) []byte) error {
+func loadOne(who *demoAccount, address string, next *atomic.Int64, n int, envelope func(int) (string, string), message func(int) []byte) error {
 	var c net.Conn
 	var r *bufio.Reader
 	defer func() {
@@ -68,6 +75,12 @@ func loadOne(address string, next *atomic.Int64, n int, envelope func(int) (stri
 			fmt.Fprint(c, "EHLO luar.test\r\n")
 			if err := expect(r, '2'); err != nil {
 				return err
+			}
+			if who != nil {
+				fmt.Fprintf(c, "AUTH PLAIN %s\r\n", base64.StdEncoding.EncodeToString([]byte("\x00"+who.Address+"\x00"+who.Password)))
+				if err := expect(r, '2'); err != nil {
+					return err
+				}
 			}
 		}
 		c.SetDeadline(time.Now().Add(2 * time.Minute))
@@ -110,6 +123,7 @@ func expect(r *bufio.Reader, want byte) error {
 type sink struct {
 	address string
 	got     atomic.Int64
+	people  atomic.Int64 // of them those whose sender is an officer
 }
 
 func newSink(b testing.TB) *sink {
@@ -136,7 +150,7 @@ func (s *sink) serve(c net.Conn) {
 	defer c.Close()
 	r, w := bufio.NewReaderSize(c, 16<<10), bufio.NewWriter(c)
 	w.WriteString("220 sink.test ESMTP\r\n")
-	data := false
+	data, person := false, false
 	for {
 		if r.Buffered() == 0 && w.Flush() != nil {
 			return
@@ -149,10 +163,16 @@ func (s *sink) serve(c net.Conn) {
 		case data && string(line) == ".\r\n":
 			data = false
 			s.got.Add(1)
+			if person {
+				s.people.Add(1)
+			}
 			w.WriteString("250 2.0.0 taken\r\n")
 		case data:
 		case strings.HasPrefix(string(line), "EHLO"):
 			w.WriteString("250-sink.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n")
+		case strings.HasPrefix(string(line), "MAIL"):
+			person = strings.Contains(string(line), "<pegawai")
+			w.WriteString("250 2.0.0 ok\r\n")
 		case strings.HasPrefix(string(line), "DATA"):
 			data = true
 			w.WriteString("354 go ahead\r\n")
