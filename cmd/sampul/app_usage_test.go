@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emersion/go-smtp"
+
+	"sampul/internal/dnstest"
 	"sampul/store"
 )
 
@@ -270,5 +273,104 @@ func TestEndIsNear(t *testing.T) {
 	hears("the approval ended on ")
 	if _, err := notify(r.app(), address, "pegawai1@agensi-a.test"); err == nil || !strings.Contains(detail(err), "tamat pada") {
 		t.Errorf("after its end: %v", err)
+	}
+}
+
+// Of recipients elsewhere it is told who got it and who did not.
+func TestUsageTellsBounces(t *testing.T) {
+	port := freePort(t, "127.0.1.1")
+	there := startRemote(t, "127.0.1.1", port, nil)
+	there.rcpt = func(_, to string) error {
+		if strings.HasPrefix(to, "tiada@") {
+			return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "nobody"}
+		}
+		return nil
+	}
+	r := demoOut(t, dnstest.New(t, "jauh.test. IN MX 10 mx1.jauh.test.\nmx1.jauh.test. IN A 127.0.1.1\n"), port)
+	c := r.app()
+	for _, to := range []string{"orang@jauh.test", "tiada@jauh.test", "pegawai1@agensi-a.test"} {
+		if _, err := notify(c, r.Application.Address, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var u usageLine
+	eventually(t, "all are settled", func() bool { u = r.usage(); return u.Waiting == 0 && u.Delivered+u.Bounced == 3 })
+	if u.Accepted != 3 || u.Delivered != 2 || u.Bounced != 1 {
+		t.Errorf("%+v", u)
+	}
+	if !r.metric(`sampul_relay_recipients_total{result="bounced"} 1`) {
+		t.Error("the metric does not tell the bounce")
+	}
+}
+
+// What is delayed was accepted now, waits, and counts against the hour in which it goes.
+func TestUsageOfDelayed(t *testing.T) {
+	r := startDemo(t, "--now", "2026-03-31T09:10:00+08:00")
+	r.do("app", "set", r.Application.Address, "--quota", "hour=3", "--over", "delay")
+	c := r.app()
+	for range 5 {
+		if _, err := notify(c, r.Application.Address, "pegawai1@agensi-a.test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	u := r.usage()
+	if q := u.Quota["hour"]; u.Hour != 5 || u.Day != 5 || u.Accepted != 5 || u.Delivered != 3 || u.Waiting != 2 || q.Used != 3 || q.Opens.Format(time.RFC3339) != "2026-03-31T10:00:00+08:00" {
+		t.Errorf("%+v", u)
+	}
+}
+
+// Far more than usual raises an alarm, and suspends where the application's terms say so.
+func TestUnusualVolumeSuspends(t *testing.T) {
+	dir := t.TempDir()
+	send := func(r *running, n int) {
+		t.Helper()
+		c := r.app()
+		if err := c.Mail(r.Application.Address, nil); err != nil {
+			t.Fatal(err)
+		}
+		for i := range n {
+			if err := c.Rcpt(fmt.Sprintf("orang%d@jauh.test", i), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w, err := c.Data()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(w, note(r.Application.Address, "orang0@jauh.test", "Notis"))
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for day := range 5 {
+		r := startDemo(t, "--dir", dir, "--now", fmt.Sprintf("2026-03-0%dT09:10:00+08:00", day+1))
+		if day == 0 {
+			r.do("app", "set", r.Application.Address, "--volume-hold", "--quota", "hour=none")
+		}
+		send(r, 10)
+		r.terminate()
+	}
+	r := startDemo(t, "--dir", dir, "--now", "2026-03-06T09:10:00+08:00")
+	for range 11 {
+		send(r, 90)
+	}
+	if a := r.approved(); a.State != store.AppActive {
+		t.Fatalf("%s at 990 recipients", a.State)
+	}
+	send(r, 90)
+	eventually(t, "it is suspended", func() bool { return r.approved().State == store.AppSuspended })
+	if a := r.approved(); a.By != "sampul (rule volume)" || !strings.Contains(a.Why, "unusual volume: 1080 ") || !strings.Contains(a.Why, "usually 10") {
+		t.Errorf("by %s: %s", a.By, a.Why)
+	}
+	if !r.metric(`sampul_relay_alarms_total{rule="volume"} 1`) {
+		t.Error("the metric does not tell the alarm")
+	}
+	eventually(t, "the owner hears of it", func() bool {
+		return strings.Contains(strings.ReplaceAll(strings.Join(r.inbox("ucadmin@agensi-a.test"), "\n"), "=\r\n", ""), "digantung oleh sampul (rule volume): jumlah luar biasa / unusual volume: 1080 ")
+	})
+	r.do("app", "resume", r.Application.Address)
+	send(r, 10) // an officer has looked: once an hour is enough
+	if u := r.usage(); u.Hour != 1090 || r.approved().State != store.AppActive {
+		t.Errorf("resumed: %s, %+v", r.approved().State, u)
 	}
 }

@@ -115,7 +115,7 @@ func (w *appWatch) tell(ctx context.Context, a *store.App, once string, security
 			to = append(to, x.Address)
 		}
 	}
-	return w.letters.Tell(ctx, notices.Event{About: a.Address, To: to, Malay: malay, English: english, Once: once})
+	return w.letters.Tell(ctx, notices.Event{About: a.Address, To: to, Malay: malay, English: english, Once: once, Urgent: security})
 }
 
 // tellChanges tells each version since the last one that was told.
@@ -252,6 +252,12 @@ func (w *appWatch) unusual(ctx context.Context, app *store.App, hour time.Time, 
 	}
 	if _, err := w.s.store.PutApp(ctx, byRule("volume"), a, why); err != nil {
 		w.s.log.Error("unusual volume is not noted", "app", app.Address, "err", err)
+	}
+	if a.State == store.AppSuspended { // people hear of that
+		if err := w.letters.Tell(ctx, notices.Event{Once: once}); err != nil {
+			w.s.log.Error("alarm is not noted", "app", app.Address, "err", err)
+		}
+		return
 	}
 	err := w.tell(ctx, app, once, true,
 		fmt.Sprintf("jumlah luar biasa: %d penerima dalam sejam, biasanya %d", accepted, usual),

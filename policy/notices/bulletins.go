@@ -28,7 +28,7 @@ type Event struct {
 	Malay   string   // one line
 	English string   // the same in English
 	Once    string   // a name under which this is said once only; "" for as often as it happens
-	Digest  bool     // it may wait for an hour, with others
+	Urgent  bool     // it waits for nothing but other urgent ones
 }
 
 // BulletinDeps are what bulletins need.
@@ -57,11 +57,20 @@ type bulletins struct {
 
 // A bulletin is a letter that gathers lines.
 type bulletin struct {
-	To    string    `json:"to"`
-	About string    `json:"about"`
-	Due   time.Time `json:"due"`
-	Lines []said    `json:"lines,omitempty"`
-	More  int       `json:"more,omitempty"` // events beyond those that are named
+	To     string    `json:"to"`
+	About  string    `json:"about"`
+	Due    time.Time `json:"due"`
+	Urgent bool      `json:"urgent,omitempty"`
+	Lines  []said    `json:"lines,omitempty"`
+	More   int       `json:"more,omitempty"` // events beyond those that are named
+}
+
+func (l *bulletin) key() string {
+	key := l.To + "\x00" + l.About
+	if l.Urgent {
+		key += "\x00!"
+	}
+	return key
 }
 
 type said struct {
@@ -125,18 +134,15 @@ func (b *Bulletins) Tell(ctx context.Context, e Event) error {
 }
 
 func (b *Bulletins) add(to string, e *Event, now time.Time) {
-	key := to + "\x00" + e.About
-	l := b.s.Letters[key]
+	fresh := &bulletin{To: to, About: e.About, Urgent: e.Urgent, Due: now}
+	l := b.s.Letters[fresh.key()]
 	if l == nil {
 		if len(b.s.Letters) >= maxLetters {
 			b.d.Log.Error("bulletin dropped, too many wait", "to", to, "about", e.About)
 			return
 		}
-		l = &bulletin{To: to, About: e.About, Due: now}
-		if e.Digest {
-			l.Due = now.Add(hour)
-		}
-		b.s.Letters[key] = l
+		l = fresh
+		b.s.Letters[l.key()] = l
 	}
 	for i := range l.Lines {
 		if s := &l.Lines[i]; s.Malay == e.Malay {
@@ -232,7 +238,7 @@ func (b *Bulletins) due() []*bulletin {
 func (b *Bulletins) posted(ctx context.Context, c *bulletin) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	l := b.s.Letters[c.To+"\x00"+c.About]
+	l := b.s.Letters[c.key()]
 	if l == nil {
 		return nil
 	}
