@@ -58,7 +58,8 @@ func (r *Runner) keepBounces(ctx context.Context, env *store.Envelope, list []se
 			continue
 		}
 		b := relay.Bounce{App: env.App, Recipient: s.rc.Path, AtRcpt: s.atRcpt, Expired: s.event == "expired", Text: s.out.Text}
-		if s.out.Remote != "" || s.out.Code == 0 && s.event == "bounced" { // the other side's word, or that of DNS
+		// The other side's word, or that of DNS. What nobody answered to may be our own line's fault.
+		if s.out.Remote != "" && s.out.Code != 0 || s.out.Code == 0 && s.event == "bounced" {
 			b.Code, b.Status = s.out.Code, s.out.Enhanced
 		}
 		r.o.Bounced(b)

@@ -97,7 +97,7 @@ func kindOf(b *Bounce) string {
 			return BounceHard
 		}
 	}
-	if passing && subject != "3" && subject != "6" {
+	if passing && subject != "6" && !(subject == "3" && detail == "4") { // 5.3.4: the message is too big
 		return BounceSoft
 	}
 	return BounceMessage

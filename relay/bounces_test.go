@@ -32,6 +32,8 @@ func TestBounceKind(t *testing.T) {
 		{Bounce{Code: 550, Status: "5.1.2"}, BounceSoft},                // a domain may lapse for an hour
 		{Bounce{Status: "5.4.7"}, BounceSoft},
 		{Bounce{Code: 451, Expired: true}, BounceSoft},
+		{Bounce{Code: 451, Status: "4.3.0", Expired: true}, BounceSoft},
+		{Bounce{Code: 452, Status: "4.3.4", Expired: true}, BounceMessage},
 		{Bounce{Code: 552, Text: "User is over quota"}, BounceSoft},
 
 		{Bounce{Code: 550, Status: "5.7.1", Text: "message looks like spam: no such user would write it"}, BounceMessage},

@@ -34,6 +34,8 @@ type Deps struct {
 	Log   *slog.Logger
 	// Count hears of each recipient that was accepted ("" as reason) or refused.
 	Count func(app *store.App, reason string, recipients int)
+	// Signs says whether mail from a domain goes out with a DKIM signature. nil: always.
+	Signs func(domain string) bool
 	// Warn hears once a window that an application comes near a quota. It must be quick.
 	Warn func(app *store.App, window string, used, limit uint64)
 }
@@ -69,6 +71,9 @@ func New(d Deps) (*Relay, error) {
 	}
 	if d.Warn == nil {
 		d.Warn = func(*store.App, string, uint64, uint64) {}
+	}
+	if d.Signs == nil {
+		d.Signs = func(string) bool { return true }
 	}
 	r := &Relay{d: d, meters: map[store.AccountID]*metered{}}
 	raw, err := d.Store.State(clockState)

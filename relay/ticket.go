@@ -220,8 +220,8 @@ func (t *Ticket) tooMuch(err error, now time.Time) error {
 type Header struct {
 	From        []string // addresses of From
 	Run         []string // values of X-Sampul-Run
-	Unsubscribe string   // List-Unsubscribe
-	UnsubPost   string   // List-Unsubscribe-Post
+	Unsubscribe []string // values of List-Unsubscribe, as they stand
+	UnsubPost   []string // values of List-Unsubscribe-Post
 	Size        int64    // of the whole message
 }
 
@@ -235,9 +235,11 @@ func (t *Ticket) Message(h *Header) error {
 	case len(h.Run) > 1 || len(h.Run) == 1 && !goodRun(h.Run[0]):
 		return t.refused(refuse(ReasonRun, "X-Sampul-Run mesti satu, 1 hingga %[1]d huruf, angka, titik, sengkang atau garis bawah",
 			"X-Sampul-Run must be one, of 1 to %[1]d letters, digits, dots, dashes or underscores", store.MaxRun), int(t.n))
-	case app.Unsubscribe && !oneClick(h):
-		return t.refused(refuse(ReasonUnsubscribe, "Mesej pukal perlu List-Unsubscribe dengan satu klik (RFC 8058)",
-			"Bulk needs List-Unsubscribe with one click (RFC 8058)"), int(t.n))
+	}
+	if app.Unsubscribe {
+		if r := t.oneClick(h); r != nil {
+			return t.refused(r, int(t.n))
+		}
 	}
 	for _, from := range h.From {
 		if !allowsSender(app, from) {
@@ -260,20 +262,6 @@ func goodRun(s string) bool {
 		}
 	}
 	return true
-}
-
-// oneClick is RFC 8058 section 3.1: an HTTPS URI, and the field that asks for the POST.
-func oneClick(h *Header) bool {
-	if !strings.EqualFold(strings.TrimSpace(h.UnsubPost), "List-Unsubscribe=One-Click") {
-		return false
-	}
-	for _, u := range strings.Split(h.Unsubscribe, ",") {
-		u = strings.TrimSpace(u)
-		if len(u) > len("<https://>") && strings.EqualFold(u[:9], "<https://") && strings.HasSuffix(u, ">") {
-			return true
-		}
-	}
-	return false
 }
 
 // stillActive asks again: somebody, or a rule, may have suspended it while the message came.

@@ -136,7 +136,8 @@ func openSuite(ctx context.Context, cfg *config.Config, log *slog.Logger, with .
 	if err := s.openApps(); err != nil {
 		return nil, errors.Join(err, s.look.Close(), s.store.Close())
 	}
-	s.relay, err = relay.New(relay.Deps{Store: s.store, Clock: s.clock, Log: log, Count: s.apps.tally.Count, Warn: s.apps.nearQuota})
+	s.relay, err = relay.New(relay.Deps{Store: s.store, Clock: s.clock, Log: log, Count: s.apps.tally.Count, Warn: s.apps.nearQuota,
+		Signs: func(domain string) bool { return len(s.store.SigningKeys(domain)) > 0 }})
 	if err != nil {
 		return nil, errors.Join(err, s.look.Close(), s.store.Close())
 	}

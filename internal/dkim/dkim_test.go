@@ -164,6 +164,25 @@ func TestSignThenVerify(t *testing.T) {
 	}
 }
 
+// RFC 8058 section 3.1: the signature covers both fields of one-click unsubscription.
+func TestSignsOneClick(t *testing.T) {
+	keys := testKeys()
+	dns := published(t, keys...)
+	bulk := "List-Unsubscribe: <https://luar.test/u>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" + letter
+	signed := sign(t, bulk, keys...)
+	for _, tt := range []struct {
+		from, to string
+		want     Result
+	}{{"", "", Pass}, {"<https://luar.test/u>", "<https://lain.test/u>", Fail}, {"=One-Click\r\n", "=Two-Click\r\n", Fail}} {
+		head := signed[:len(signed)-len(bulk)]
+		for _, v := range verify(t, head+strings.Replace(bulk, tt.from, tt.to, 1), dns).Signatures {
+			if v.Result != tt.want {
+				t.Errorf("%q made %q: %+v", tt.from, tt.to, v)
+			}
+		}
+	}
+}
+
 // naive is the canonical body as RFC 6376 section 3.4 says it, in no hurry.
 func naive(form canon, body string) string {
 	lines := strings.SplitAfter(body, "\r\n")

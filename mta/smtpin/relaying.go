@@ -61,7 +61,7 @@ func (s *session) appRecipient(ctx context.Context, address string, f found) err
 func (s *session) appMessage(x *message.Index) (err error) {
 	defer func() { s.tx.counted = err != nil }()
 	p := &x.Parts[0]
-	h := &relay.Header{Size: x.Size, Unsubscribe: message.DecodeHeader([]byte(p.Get("List-Unsubscribe"))), UnsubPost: p.Get("List-Unsubscribe-Post")}
+	h := &relay.Header{Size: x.Size}
 	for _, field := range []string{"From", "Sender"} {
 		for _, a := range p.Addresses(field) {
 			if a.Group == message.NoGroup {
@@ -73,9 +73,18 @@ func (s *session) appMessage(x *message.Index) (err error) {
 		return errNoFrom
 	}
 	for i := range p.Fields {
-		if f := &p.Fields[i]; strings.EqualFold(f.Name, runField) {
-			h.Run = append(h.Run, strings.TrimSpace(string(f.Value)))
+		f, to := &p.Fields[i], (*[]string)(nil)
+		switch {
+		case strings.EqualFold(f.Name, runField):
+			to = &h.Run
+		case strings.EqualFold(f.Name, "List-Unsubscribe"):
+			to = &h.Unsubscribe
+		case strings.EqualFold(f.Name, "List-Unsubscribe-Post"):
+			to = &h.UnsubPost
+		default:
+			continue
 		}
+		*to = append(*to, strings.TrimSpace(string(f.Value)))
 	}
 	return s.relayed(s.tx.ticket.Message(h))
 }
