@@ -18,7 +18,7 @@ var aliases = map[string]string{
 	"ansi_x3.4-1968": "windows-1252", "cp-850": "ibm850", "cp850": "ibm850", "cp1252": "windows-1252",
 	"iso-8859-8-e": "iso-8859-8", "iso8859-1": "windows-1252", "iso-8859-1": "windows-1252",
 	"ks_c_5601-1987": "euc-kr", "cp949": "euc-kr", "cp936": "gbk", "cp932": "shift_jis", "cp950": "big5",
-	"utf8": "utf-8", "utf-8mb4": "utf-8", "x-unknown": "utf-8", "unicode": "utf-16le", "cp037": "ibm037", "ebcdic-cp-us": "ibm037", "cp1047": "ibm1047", "cp437": "ibm437", "cp866": "ibm866", "hz": "hz-gb-2312",
+	"utf8": "utf-8", "utf-8mb4": "utf-8", "x-unknown": "utf-8", "unicode": "utf-16le", "cp037": "ibm037", "ebcdic-cp-us": "ibm037", "cp500": "ibm037", "ibm500": "ibm037", "ibm-037": "ibm037", "ebcdic-us": "ibm037", "ebcdic-cp-be": "ibm037", "cp1047": "ibm1047", "cp437": "ibm437", "cp866": "ibm866", "hz": "hz-gb-2312",
 }
 
 // DecodeCharset turns octets of the named charset into UTF-8. An unknown or missing

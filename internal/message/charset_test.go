@@ -8,6 +8,7 @@ func TestCharsetsOfOldMail(t *testing.T) {
 		"HZ":          {"hz-gb-2312", "~{#R#B~}a", "ＲＢa"},
 		"ISO-2022-KR": {"iso-2022-kr", "\x1b$)C\x0e#R#B\x0fa", "ＲＢa"},
 		"EBCDIC":      {"cp037", "\xd9\xc1\xc8", "RAH"},
+		"EBCDIC 500":  {"cp500", "\xd9\xc1\xc8", "RAH"},
 		"IBM 850":     {"cp850", "\xff", "\u00a0"},
 		"UTF-7":       {"utf-7", "+AFI-AH", "RAH"},
 	} {

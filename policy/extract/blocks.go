@@ -72,6 +72,36 @@ func (w *walker) base64Blocks(a at, b []byte) {
 	}
 }
 
+// base64Value reads a value of JSON or XML that is a file in base64; false when it is none.
+func (w *walker) base64Value(here at, v string) bool {
+	const enough = 100
+	if len(v) < enough || strings.ContainsAny(v[:enough], " {<") {
+		return false
+	}
+	v = strings.Map(func(r rune) rune {
+		switch r {
+		case '\n', '\r', ' ', '\t':
+			return -1
+		case '-':
+			return '+'
+		case '_':
+			return '/'
+		}
+		return r
+	}, v)
+	if !isBase64Line([]byte(v)) {
+		return false
+	}
+	data, err := io.ReadAll(message.NewTransferDecoder("base64", strings.NewReader(v)))
+	if err != nil || len(data) < 16 || !worthOpening(data) {
+		return false
+	}
+	if w.member(here) && w.spend(int64(len(data))) {
+		w.file(here, source{data: data})
+	}
+	return true
+}
+
 func worthOpening(data []byte) bool {
 	k := sniff(&source{data: data})
 	if k.apart {

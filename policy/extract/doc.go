@@ -333,7 +333,7 @@ func (s *wordStory) put(c uint16, look wordLook) {
 	if style := Style(look) & lookStyles; s.runs == 0 {
 		s.style = style
 	} else {
-		s.style &= style
+		s.style = s.style.with(style)
 	}
 	s.runs++
 }

@@ -296,7 +296,7 @@ func (r *htmlReader) put(text string, hidden bool) {
 	if r.runs == 0 {
 		r.style = t.style
 	} else {
-		r.style &= t.style
+		r.style = r.style.with(t.style)
 	}
 	r.runs++
 }
@@ -523,8 +523,10 @@ func (r *htmlReader) element(tag atom.Atom, local string, st *htmlState, el *att
 		}
 	case atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6:
 		st.place, st.style = Heading, st.style|Bold
-	case atom.Ul, atom.Ol, atom.Dl:
+	case atom.Ul, atom.Ol:
 		st.list = r.w.list()
+	case atom.Dl: // names and what they mean stand beside each other, as in a table
+		st.list, st.row, st.col = r.w.list(), new(int), new(int)
 	case atom.Select:
 		st.list = r.w.list()
 		r.choice = r.text.String()
@@ -533,7 +535,17 @@ func (r *htmlReader) element(tag atom.Atom, local string, st *htmlState, el *att
 	case atom.Option:
 		r.flush()
 		st.place, st.block, st.chosen = ListItem, true, el.selected
-	case atom.Li, atom.Dt, atom.Dd:
+	case atom.Dt, atom.Dd:
+		if st.row == nil {
+			st.list, st.row, st.col = r.w.list(), new(int), new(int)
+		}
+		if tag == atom.Dt {
+			*st.row++
+			*st.col = 0
+		}
+		*st.col++
+		st.place, st.cellRow, st.cellCol = Cell, max(*st.row, 1), *st.col
+	case atom.Li:
 		st.place = ListItem
 		if st.list == 0 {
 			st.list = r.w.list()

@@ -134,6 +134,7 @@ func (r *jsonReader) long(v, key string) {
 				r.w.file(here, h.data[i])
 			}
 		}
+	case r.w.base64Value(r.a.in("key "+label(key)), v):
 	case strings.Contains(v, "</") && strings.IndexByte(v, '<') >= 0:
 		r.w.html(r.a.in("key "+label(key)), v)
 	case strings.Contains(v, "\n"):

@@ -190,6 +190,15 @@ func textKind(s *source) kind {
 		return kind{name: "html", read: readHTML}
 	case bytes.HasPrefix(low, []byte("<?xml")), bytes.HasPrefix(low, []byte("<")) && (strings.HasSuffix(declared, "xml") || ext == "xml"):
 		return kind{name: "xml", read: readXML}
+	case bytes.HasPrefix(low, []byte("<")) && wholeElement(s.data) != "":
+		if pieces[wholeElement(s.data)] {
+			return kind{name: "html", read: readHTML}
+		}
+		return kind{name: "xml", read: readXML}
+	case bytes.HasPrefix(low, []byte("%!ps")), bytes.HasPrefix(low, []byte("\x04%!ps")):
+		return kind{name: "postscript", read: readPostScript}
+	case ext == "tex", ext == "latex", bytes.Contains(low, []byte("\\documentclass")), bytes.Contains(low, []byte("\\begin{document}")):
+		return kind{name: "tex", read: readTeX}
 	case (bytes.HasPrefix(low, []byte("{")) || bytes.HasPrefix(low, []byte("["))) && (strings.HasSuffix(declared, "json") || strings.Contains(ext, "json") || ext == "ipynb" || ext == "har"):
 		return kind{name: "json", read: readJSON}
 	case declared == "text/csv", declared == "text/tab-separated-values", ext == "csv", ext == "tsv", ext == "tab":
@@ -201,6 +210,22 @@ func textKind(s *source) kind {
 		return kind{name: "script", read: readText}
 	}
 	return kind{name: "text", read: readText}
+}
+
+// pieces are elements of HTML with which a piece of a page may begin, and XML does not.
+var pieces = map[string]bool{"dl": true, "ul": true, "ol": true, "center": true, "font": true, "span": true, "h1": true, "h2": true, "h3": true, "h4": true,
+	"h5": true, "h6": true, "section": true, "article": true, "main": true, "blockquote": true, "pre": true, "form": true, "fieldset": true,
+	"b": true, "strong": true, "i": true, "em": true, "u": true, "a": true}
+
+// wholeElement is the name of the one element of XML that octets are, from its start to its
+// end; "" when they are none.
+func wholeElement(b []byte) string {
+	b = bytes.TrimSpace(b)
+	end := bytes.IndexAny(b, " \t\r\n/>")
+	if end <= 1 || end >= 100 || !bytes.HasSuffix(b, append(append([]byte("</"), b[1:end]...), '>')) {
+		return ""
+	}
+	return strings.ToLower(string(b[1:end]))
 }
 
 // mails are endings of messages.

@@ -168,6 +168,9 @@ func (r *odfReader) start(name string, attr func(string) string) {
 		if attr("name") != "" || attr("style-name") != "" || r.in["table"] > 0 {
 			r.aside(FileName, "name of a table", attr("name"))
 			r.tables = append(r.tables, wordTable{list: r.w.list()})
+			if r.in["spreadsheet"] > 0 && r.in["table"] == 1 { // each sheet has its own first and last rows
+				r.page++
+			}
 		}
 	case "table-row":
 		if n := len(r.tables); n > 0 {
@@ -291,7 +294,7 @@ func (r *odfReader) put(s string) {
 	if p.runs == 0 {
 		p.style = l.style
 	} else {
-		p.style &= l.style
+		p.style = p.style.with(l.style)
 	}
 	p.runs++
 }
@@ -349,7 +352,7 @@ func (r *odfReader) flush() {
 		u.Place, u.Row, u.Col, u.List = Cell, t.row, t.col, t.list
 	case r.any("list"):
 		u.Place, u.List = ListItem, r.list
-	case r.any("text-box", "custom-shape") && r.page == 0:
+	case r.any("text-box", "custom-shape") && (r.page == 0 || r.in["spreadsheet"] > 0):
 		u.Place = Stamp
 	case p.heading:
 		u.Place = Heading

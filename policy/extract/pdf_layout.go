@@ -65,6 +65,11 @@ func (t *pdfTextPage) layOut(number int, strikes [][4]float64) *pdfPage {
 		p.aside = append(p.aside, a)
 	}
 	slices.SortStableFunc(p.lines, func(a, b pdfLine) int { return cmp.Compare(b.y, a.y) })
+	for i := range p.lines {
+		for _, c := range p.lines[i].crossed {
+			p.aside = append(p.aside, pdfAside{place: Stamp, text: strings.TrimSpace(c)})
+		}
+	}
 	p.towers()
 	p.pale()
 	p.measure()

@@ -24,6 +24,7 @@ type pdfLine struct {
 	y, size  float64
 	segments []pdfSegment
 	glyphs   []pdfGlyph
+	crossed  []string // what is written over other writing, each by itself
 }
 
 // A pdfLayer is text that runs one way: all that is level, that goes up the side, that lies
@@ -138,6 +139,7 @@ func (t *pdfTextPage) split(l *pdfLine, slanted bool) {
 		}
 		gs = append(gs, g)
 	}
+	l.crossed = t.crossing(gs, l.size)
 	track := pdfTracking(gs, l.size)
 	least := 0.2 // of the size: between words
 	if slanted {
@@ -147,7 +149,7 @@ func (t *pdfTextPage) split(l *pdfLine, slanted bool) {
 	var text strings.Builder
 	blank := false
 	end := func() {
-		s.text = strings.TrimSpace(text.String())
+		s.text = strings.TrimSpace(leftwards(text.String()))
 		if s.text != "" {
 			l.segments = append(l.segments, s)
 		}
@@ -182,6 +184,63 @@ func (t *pdfTextPage) split(l *pdfLine, slanted bool) {
 	}
 	end()
 	l.glyphs = nil
+}
+
+// crossing takes writing apart that is set over other writing on one line, in the order in
+// which it is drawn; nil where no two letters of different objects stand in one place.
+func (t *pdfTextPage) crossing(gs []pdfGlyph, size float64) (out []string) {
+	over := 0
+	for i := 1; i < len(gs); i++ {
+		if gs[i].look != gs[i-1].look && gs[i].x0 < gs[i-1].x1-0.25*size && !unicode.IsSpace(gs[i].r) && !unicode.IsSpace(gs[i-1].r) {
+			over++
+		}
+	}
+	if over < 3 {
+		return nil
+	}
+	drawn := slices.Clone(gs)
+	slices.SortStableFunc(drawn, func(a, b pdfGlyph) int { return cmp.Compare(a.look, b.look) })
+	var b strings.Builder
+	for i, g := range drawn {
+		if i > 0 && g.look != drawn[i-1].look && (g.x0 < drawn[i-1].x1-0.25*size || g.x0 > drawn[i-1].x1+2*size) {
+			out = append(out, b.String())
+			b.Reset()
+		}
+		b.WriteRune(g.r)
+	}
+	if out = append(out, b.String()); len(out) > 50 {
+		out = out[:50]
+	}
+	return out
+}
+
+// leftwards puts the letters of Jawi, which stand in a line from left to right, into the
+// order in which they are read.
+func leftwards(s string) string {
+	if strings.IndexFunc(s, fromRight) < 0 {
+		return s
+	}
+	r := []rune(s)
+	for i := 0; i < len(r); {
+		if !fromRight(r[i]) {
+			i++
+			continue
+		}
+		end := i + 1
+		for j := end; j < len(r) && (fromRight(r[j]) || unicode.IsSpace(r[j]) || unicode.IsMark(r[j])); j++ {
+			if fromRight(r[j]) {
+				end = j + 1
+			}
+		}
+		slices.Reverse(r[i:end])
+		i = end
+	}
+	return string(r)
+}
+
+// fromRight says whether a letter is of a script that is written from the right.
+func fromRight(r rune) bool {
+	return r >= 0x590 && r <= 0x8ff && unicode.IsLetter(r) || r >= 0xfb1d && r <= 0xfdff || r >= 0xfe70 && r <= 0xfefc
 }
 
 // pdfTracking is how far apart the letters of a line are set that is spaced out: nothing when

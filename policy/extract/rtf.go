@@ -239,7 +239,7 @@ func (r *rtfReader) put(s string) {
 	if p.runs == 0 {
 		p.style = r.state.style
 	} else {
-		p.style &= r.state.style
+		p.style = p.style.with(r.state.style)
 	}
 	p.runs++
 }

@@ -303,7 +303,7 @@ func (p *pack) drawing(here at, kind string, place Place, b []byte) {
 			if runs++; runs == 1 {
 				style = run
 			} else {
-				style &= run
+				style = style.with(run)
 			}
 		},
 	})

@@ -46,6 +46,10 @@ const (
 	Aside // of a signature, a disclaimer or a block of addresses: no first or last line
 )
 
+// with is how a line looks of which one more run looks as the second says: as all of them do.
+// One that is struck out in part may hold an old mark beside a new one, and counts as struck.
+func (s Style) with(run Style) Style { return s&run | (s|run)&Struck }
+
 // A Unit is one whole line, paragraph, cell or field, as it was written: matching
 // normalises a copy. Runs within a paragraph are joined.
 type Unit struct {

@@ -262,7 +262,7 @@ func joinRows(p *writer) {
 			text.WriteString(units[j].Text)
 		}
 		if j-i >= 2 && j-i <= 12 && narrow && text.Len() >= 5 && text.Len() <= 40 {
-			p.add(Unit{Place: Stamp, Where: "cells of one row, " + u.Where, Text: text.String()})
+			p.add(Unit{Place: Stamp, Where: "cells of one row, " + u.Where, Text: text.String(), Style: Aside})
 		}
 		i = max(j, i+1)
 	}

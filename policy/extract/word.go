@@ -482,7 +482,7 @@ func (r *wordReader) words(t string) {
 	if r.runs == 0 {
 		r.style = r.run.style
 	} else {
-		r.style &= r.run.style
+		r.style = r.style.with(r.run.style)
 	}
 	r.runs++
 }

@@ -433,6 +433,9 @@ func (w *walker) anyXML(a at, data []byte) error {
 		if strings.Contains(text, "</") && strings.IndexByte(text, '<') >= 0 { // HTML in RSS and the like
 			w.html(a.in("element "+label(e.name)), text)
 		}
+		if w.base64Value(a.in("element "+label(e.name)), text) {
+			return
+		}
 		for l := range strings.SplitSeq(text, "\n") {
 			if e.children || proseElements[e.name] || strings.Contains(text, "\n") {
 				out.add(Unit{Place: Paragraph, Where: "element " + label(e.name), Text: l})

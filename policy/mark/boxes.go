@@ -15,6 +15,8 @@ var (
 	// tickAlone is all that a cell for ticks holds.
 	tickAlone = regexp.MustCompile(`^[\[({]?\s*(?:[X/V√✓✔☑☒✅🗹●■*]|YA|YES)\s*[\])}]?$`)
 	tailAlone = regexp.MustCompile(`^` + deco + anyOf("around", "behind") + deco + `$`)
+	// answered is a class with yes or no.
+	answered  = regexp.MustCompile(`^` + deco + class + `\s*[:=]\s*(?:(YA|YES|√|✓|✔|/|X)|TIDAK|NO|TIADA)\s*[.;]?$`)
 	classCell = regexp.MustCompile(`^` + deco + class + deco + `$`)
 )
 
@@ -60,8 +62,11 @@ func (p *part) choices() *ticks {
 
 // choicesIn finds the classes of one line that have a box close by.
 func choicesIn(upper string) (out []choice) {
-	if !strings.ContainsAny(upper, "[({<_") && isASCII(upper) {
+	if !strings.ContainsAny(upper, "[({<_:=") && isASCII(upper) {
 		return nil
+	}
+	if m := answered.FindStringSubmatch(upper); m != nil {
+		return []choice{{word: m[1], ticked: m[2] != "", sure: false}}
 	}
 	at := boxed.FindAllStringSubmatchIndex(upper, 20)
 	if at == nil {

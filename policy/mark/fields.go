@@ -23,8 +23,8 @@ func (p *part) field(i int, u *unit) bool {
 	}
 	m, text := p.fieldIn(u.upper, u.caps)
 	if m == nil && strings.ContainsAny(u.Text, "\t|;,") || m == nil && strings.Contains(u.Text, "  ") {
-		for _, s := range gaps.Split(u.Text, 12) {
-			upper, caps := normal(s)
+		for _, s := range gaps.Split(strings.ReplaceAll(u.Text, "\u00a0", " "), 12) {
+			upper, caps := gathered(normal(s))
 			if m, text = p.fieldIn(upper, caps); m != nil {
 				break
 			}
@@ -48,6 +48,10 @@ func (p *part) field(i int, u *unit) bool {
 		p.add(u, "E5", word, 0, "N1: a list of documents, each with its class")
 		return true
 	}
+	if words[word] <= Sulit && p.behindLink(i) {
+		p.add(u, "E5", word, 0, "N3: the class of a file that is fetched by a link")
+		return true
+	}
 	f := p.add(u, "E5", word, weights["E5"], "a field names the class")
 	if u.Style&extract.Struck != 0 || wasOnce.MatchString(u.upper) {
 		f.Former = true
@@ -68,6 +72,20 @@ func (p *part) field(i int, u *unit) bool {
 	}
 	p.example(i, u, f)
 	return true
+}
+
+// linkField is a field that holds the address of a file.
+var linkField = regexp.MustCompile(`^\W*(?:PAUTAN|LINK|MUAT TURUN|DOWNLOAD|URL)\b[^:]*:\s*HTTPS://`)
+
+// behindLink says whether a field near unit i holds the address where a file is fetched, as
+// in notices of the link service.
+func (p *part) behindLink(i int) bool {
+	for j := max(0, i-nearby); j <= min(len(p.units)-1, i+nearby); j++ {
+		if linkField.MatchString(p.around(j)) {
+			return true
+		}
+	}
+	return false
 }
 
 // fieldIn matches a field; keys written as one word are taken apart first. text is what was
@@ -127,7 +145,7 @@ func (p *part) furniture(i int, u *unit) {
 	if p.boxes(i, u) {
 		return
 	}
-	apart := strings.ContainsAny(u.Text, "\t\n") || strings.Contains(u.Text, "   ")
+	apart := strings.ContainsAny(u.Text, "\t\n") || strings.Contains(strings.ReplaceAll(u.Text, "\u00a0", " "), "   ")
 	for n, s := range segments(u) {
 		m := s.isMark()
 		word := ""
@@ -172,13 +190,13 @@ var sides = regexp.MustCompile(`[\t\n|•·]+|\s{3,}|\s[-–—/]{1,2}\s`)
 // segments are the whole line, and what stands left, middle and right in it.
 func segments(u *unit) []unit {
 	out := []unit{*u}
-	pieces := sides.Split(u.Text, 20)
+	pieces := sides.Split(strings.ReplaceAll(u.Text, "\u00a0", " "), 20)
 	if len(pieces) < 2 {
 		return out
 	}
 	for _, s := range pieces {
 		one := unit{Unit: u.Unit}
-		one.upper, one.caps = normal(s)
+		one.upper, one.caps = gathered(normal(s))
 		one.joinLetters()
 		one.stem = one.stem || hasStem(one.upper)
 		if !one.stem && len(one.upper) <= candidate {

@@ -151,7 +151,7 @@ func newPart(in *extract.Part, set *Settings) *part {
 	var look scanner
 	for i := range in.Units {
 		u := &in.Units[i]
-		if look.text(u.Text) || u.Place == extract.OCRLine ||
+		if look.text(u.Text) || u.Place == extract.OCRLine || named(u.Place) && look.apart(u.Text) ||
 			len(set.Labels) > 0 && (u.Place == extract.Metadata || u.Place == extract.HeaderField) {
 			look.hit = true
 			break
@@ -169,8 +169,8 @@ func newPart(in *extract.Part, set *Settings) *part {
 			text = text[:longUnit]
 		}
 		var own scanner
-		if own.text(text) || len(text) <= candidate { // of others only the case is folded, when they are asked
-			u.upper, u.caps = normal(text)
+		if own.text(text) || len(text) <= candidate || named(u.Place) && own.apart(text) { // of others only the case is folded, when they are asked
+			u.upper, u.caps = gathered(normal(text))
 			u.joinLetters()
 			u.stem = u.stem || hasStem(u.upper)
 			if !u.stem && len(u.upper) <= candidate {
@@ -328,11 +328,11 @@ func (p *part) joinLines() {
 			if _, ok := words[word.String()]; !ok || j == i {
 				continue
 			}
-			u := &p.units[i]
-			if words[word.String()] == Rahsia && strings.Trim(p.around(j+1), " -_*.") == "BESAR" {
+			if k := p.spelledBesar(word.String(), j+1); k > 0 {
 				word.WriteString("BESAR")
-				j++
+				j = k
 			}
+			u := &p.units[i]
 			whole := strings.Replace(word.String(), "RAHSIABESAR", "RAHSIA BESAR", 1)
 			u.upper, u.caps, u.stem, u.tested, u.led = whole, whole, true, false, false
 			u.joined = j - i
@@ -343,6 +343,26 @@ func (p *part) joinLines() {
 			break
 		}
 	}
+}
+
+// spelledBesar is the last of the units from j on over which BESAR is written, a letter or
+// more each, behind RAHSIA; 0 for none.
+func (p *part) spelledBesar(before string, j int) int {
+	if before != "RAHSIA" {
+		return 0
+	}
+	rest := "BESAR"
+	for ; j < len(p.units) && rest != ""; j++ {
+		piece := strings.Trim(p.around(j), " -_*.")
+		if piece == "" || !strings.HasPrefix(rest, piece) {
+			return 0
+		}
+		rest = rest[len(piece):]
+	}
+	if rest != "" {
+		return 0
+	}
+	return j - 1
 }
 
 func allLetters(s string) bool {

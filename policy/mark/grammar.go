@@ -94,6 +94,8 @@ var (
 	everyday   = regexp.MustCompile(`^\W*` + anyOf("mentions", "goes on") + `\b`)
 	sentence   = regexp.MustCompile(`^\W*` + anyOf("mentions", "sentence") + `\b`)
 	act        = regexp.MustCompile(`^\W*` + anyOf("mentions", "act") + `\b`)
+	creator    = regexp.MustCompile(`^\W*` + anyOf("mentions", "creators") + `\b`)
+	lineAbove  = regexp.MustCompile(`(?:^|\s)` + anyOf("mentions", "line above") + `$`)
 	titleGoes  = regexp.MustCompile(`^\W*` + anyOf("mentions", "next line") + `\b`)
 	offer      = regexp.MustCompile(`^\W*` + anyOf("mentions", "offers") + `\b`)
 	newsletter = regexp.MustCompile(`^\W*` + anyOf("mentions", "newsletter") + `\b`)

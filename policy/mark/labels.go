@@ -11,10 +11,12 @@ import (
 )
 
 var (
-	labelKeys = regexp.MustCompile(`^` + anyOf("fields", "labels") + `$`)
-	looseKeys = regexp.MustCompile(`^` + anyOf("fields", "loose") + `$`)
-	marking   = regexp.MustCompile(`(?:^|[,;\s\[])SEC\s*=\s*` + class + `\b`)
-	msipKey   = regexp.MustCompile(`MSIP_LABEL_([0-9A-F-]+)_([A-Z]+)\s*[=:]\s*([^;]*)`)
+	// strongKeys are names of fields that mean nothing else, also behind "X-".
+	strongKeys = regexp.MustCompile(`^(?:X )?` + label + `$`)
+	labelKeys  = regexp.MustCompile(`^` + anyOf("fields", "labels") + `$`)
+	looseKeys  = regexp.MustCompile(`^` + anyOf("fields", "loose") + `$`)
+	marking    = regexp.MustCompile(`(?:^|[,;\s\[])SEC\s*=\s*` + class + `\b`)
+	msipKey    = regexp.MustCompile(`MSIP_LABEL_([0-9A-F-]+)_([A-Z]+)\s*[=:]\s*([^;]*)`)
 	// named is a class at the beginning or end of a label's name, with what parts the levels of
 	// such names: "Sulit\Semua kakitangan", "Confidential - All employees".
 	namedFirst = regexp.MustCompile(`^[^\pL\pN]*` + before + class + `(?:\s*[\\/|:(\-–—>].*)?$`)
@@ -35,7 +37,7 @@ func (p *part) label(u *unit) {
 		p.known(u)
 		return
 	}
-	if !labelKeys.MatchString(key) && !looseKeys.MatchString(key) && !labelKeys.MatchString(spelledKey) {
+	if !labelKeys.MatchString(key) && !looseKeys.MatchString(key) && !labelKeys.MatchString(spelledKey) && !strongKeys.MatchString(spelledKey) {
 		return
 	}
 	if m := marking.FindStringSubmatch(value); m != nil {

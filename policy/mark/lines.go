@@ -67,6 +67,8 @@ func (p *part) line(i int, u *unit, m []string) {
 		return
 	case m[inNoun] != "":
 		f.Weight, f.Why = weights["E4 noun"], "a mark, or a title"
+	case creator.MatchString(p.around(i+1)) && !officeIn(p.around(i+1)) && !strings.HasPrefix(p.around(i+1), "OLEH:"):
+		f.Weight, f.Why = weights["E4 noun"], "a mark, or the title of a work"
 	case large && !u.head && !u.foot:
 		f.Why = "larger than the other lines"
 	}
@@ -93,13 +95,15 @@ func (p *part) mention(i int, u *unit, m []string) string {
 	switch {
 	case numbered.MatchString(u.upper):
 		return "N4: one of several, as in a list of secrets"
-	case c < Rahsia && strings.HasPrefix(strings.TrimLeft(m[inBehind], " "), "UNTUK") && strings.HasPrefix(m[inBehind], " ") && !strings.HasPrefix(m[inBehind], "  "):
+	case c < Rahsia && strings.HasPrefix(strings.TrimLeft(m[inBehind], " "), "UNTUK") && strings.HasPrefix(m[inBehind], " ") && !strings.HasPrefix(m[inBehind], "  ") && !strings.Contains(m[inBehind], "RASMI"):
 		return "N4: a sentence that goes on"
 	case titleGoes.MatchString(next) && len(next) <= 80 && !strings.Contains(next, ":"):
 		return "N4: a title that goes on in the next line"
+	case c <= Sulit && !english[word] && len(p.around(i-1)) < candidate && lineAbove.MatchString(p.around(i-1)):
+		return "N4: a phrase over two lines"
 	case p.bullet(i, u):
 		return "one item of a list"
-	case c == Terhad && firm.MatchString(p.around(i-1)) && !strings.ContainsAny(p.around(i-1), ".,:;") && len(p.around(i-1)) < 80:
+	case c == Terhad && p.firmAbove(i):
 		return "N4: the end of a firm's name"
 	case english[word] && disclaimer.MatchString(next):
 		return "N4: the heading of a disclaimer"
@@ -107,6 +111,15 @@ func (p *part) mention(i int, u *unit, m []string) string {
 		return "N3: part of a title on a poster"
 	}
 	return ""
+}
+
+// firmAbove says whether the line above holds the name of a firm, alone or behind "Kepada:".
+func (p *part) firmAbove(i int) bool {
+	s := p.around(i - 1)
+	if at := strings.LastIndexByte(s, ':'); at >= 0 {
+		s = s[at+1:]
+	}
+	return firm.MatchString(s) && !strings.ContainsAny(s, ".,;") && len(s) < 80
 }
 
 // bullet says whether a line begins with a dash or star, as its neighbours do, and does not

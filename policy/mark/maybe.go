@@ -3,6 +3,8 @@ package mark
 import (
 	"strings"
 	"unicode/utf8"
+
+	"sampul/policy/extract"
 )
 
 // A scanner says in one look at each octet whether a class word may stand in text: as it
@@ -124,7 +126,7 @@ func (s *scanner) text(t string) bool {
 			t = ""
 		}
 		line = strings.TrimSuffix(line, "\r")
-		apart := len(line) <= candidate // its letters may be
+		apart := len(line) <= apartLine // its letters may be
 		if !apart {
 			_, odd := s.run(strict, 0, line)
 			// Blanks in a row, and what does not show, make a line longer than it is.
@@ -138,6 +140,20 @@ func (s *scanner) text(t string) bool {
 	}
 	return s.hit
 }
+
+// apart says whether a class word may stand in text of any length, its letters apart.
+func (s *scanner) apart(t string) bool {
+	s.run(loose, 0, t)
+	return s.hit
+}
+
+// named says whether a place holds names: they are few, and are looked at as short lines are.
+func named(p extract.Place) bool {
+	return p == extract.Subject || p == extract.FileName || p == extract.HeaderField || p == extract.Metadata
+}
+
+// apartLine is the longest line, a field with its label, whose letters may stand apart.
+const apartLine = 80
 
 // run goes through a line; odd says that not all of it is visible ASCII.
 func (s *scanner) run(table *[256][128]uint8, state uint8, t string) (end uint8, odd bool) {

@@ -104,7 +104,10 @@ func maybeAgain(s string) bool {
 // reclassified is N5: struck out or called former, a new class, by whom and when.
 func (p *part) reclassified(i int) {
 	u := &p.units[i]
-	m := again.FindStringSubmatch(u.upper)
+	now := again.FindStringSubmatch(u.upper)[1]
+	if m := fromTo.FindStringSubmatch(u.upper); m != nil {
+		now = m[2]
+	}
 	var near []string
 	struck := false
 	for j := max(0, i-8); j <= min(len(p.units)-1, i+8); j++ {
@@ -115,8 +118,8 @@ func (p *part) reclassified(i int) {
 		struck = struck || o.stem && (o.Style&extract.Struck != 0 || o.Place == extract.Deleted)
 	}
 	text := strings.Join(near, "\n")
-	if (struck || wasOnce.MatchString(text)) && dated.MatchString(text) && byWhom.MatchString(text) {
-		p.redone = words[m[1]]
+	if (struck || wasOnce.MatchString(text) || fromTo.MatchString(u.upper)) && dated.MatchString(text) && byWhom.MatchString(text) {
+		p.redone = words[now]
 		p.original = map[Class]bool{}
 		for _, m := range formerly.FindAllStringSubmatch(text, 10) {
 			for _, w := range m[1:] {
@@ -125,9 +128,12 @@ func (p *part) reclassified(i int) {
 				}
 			}
 		}
-		p.add(u, "N5", m[1], weights["N5"], "classified anew, by whom and when is said")
+		p.add(u, "N5", now, weights["N5"], "classified anew, by whom and when is said")
 	}
 }
+
+// fromTo is a change from one class to another.
+var fromTo = regexp.MustCompile(`\b(?:DARIPADA|DARI|FROM)[ "']+` + class + `[ "']+(?:KEPADA|KE|MENJADI|TO)[ "']+` + class + `\b`)
 
 // formerly names the original class.
 var formerly = regexp.MustCompile(`(?:ASAL|ASALNYA|LAMA|DAHULU|ORIGINAL|ORIGINALLY|PREVIOUSLY|SEBELUM INI|DARIPADA|FROM)[^.\n]{0,30}?\b` + class + `\b|\b` + class + `\b[^.\n\pL]{0,5}(?:PERINGKAT |KELAS |KLASIFIKASI |TARAF )?(?:ASAL|LAMA|ORIGINAL)\b`)

@@ -12,15 +12,17 @@ var (
 	replyStart = regexp.MustCompile(`^(?:` + replyWords + `\s*(?:\[\d+\]|\(\d+\)|\^\d+)?\s*:\s*)+`)
 	// opening and closing brackets of a tag.
 	opening, closing = `[\[{<«【〔〈《「『]`, `[\]}>»】〕〉》」』]`
-	tagBracket       = regexp.MustCompile(opening + `[^\pL\pN\[\]{}<>]*(?:(?:` + anyLabel + `|KLAS|MARKING)\s*[:=]\s*)?` + before + class + `\b([^\[\]{}<>«»【】〔〕]*)` + closing)
+	tagBracket       = regexp.MustCompile(opening + `[^\pL\pN\[\]{}<>]*(?:(?:` + anyLabel + `|KLAS|MARKING)\s*[:=\s]\s*)?` + before + class + `\b([^\[\]{}<>«»【】〔〕]*)` + closing)
 	otherBracket     = regexp.MustCompile(`^(?:` + opening + `[^\[\]{}<>«»【】〔〕]{1,40}` + closing + `|\([^()]{1,20}\))\s*`)
-	tagStart         = regexp.MustCompile(`^\s*[(*"'#\-=~>!\[]*\s*` + before + class + behind + `[)*"'#\]!]*(\s*:+|\s*(?:--?|–|—|/|\\|\||>+|::|»|•|·|~)\s|\s*\|+|_|\))\s*(\S.*)$`)
+	tagStart         = regexp.MustCompile(`^\s*[(*"'#\-=~>!\[]*\s*` + before + class + behind + `[)*"'#\]!]*(\s*:+|\s*(?:--?|–|—|/|\\|\||>+|::|»|•|·|~)\s|\s*\|+|\s*//+|\s?[*~=#+]+\s|_|\))\s*(\S.*)$`)
 	tagEnd           = regexp.MustCompile(`(?:^|[\s_\-.,:])(?:\(\s*` + class + `\s*\)|` + opening + `\s*` + class + `\s*` + closing + `|#` + class + `|(?:[-–—|/]+|::)\s*` + class + `)\W*$`)
 	hashTag          = regexp.MustCompile(`(?:^|\s)#` + class + `\b`)
 	nameClass        = strings.ReplaceAll(class, " ?", "[ _.+-]?")
 	nameStart        = regexp.MustCompile(`^[\s(\[{*_\-#=~+]*` + nameClass + `([)\]}*]*\s*[_\-–—.+~=,]+\s*|[)\]}]\s*|\s+)(\S.*)?$`)
 	nameEnd          = regexp.MustCompile(`[_+~]` + nameClass + `$`)
 	subjectLine      = regexp.MustCompile(`^\W*(?:SUBJECT|SUBJEK|PERKARA)\W*:\s*(.*)$`)
+	// fieldStart is a field at the beginning of a subject: "Peringkat: SULIT - Laporan".
+	fieldStart = regexp.MustCompile(`^\W*(?:` + label + `)\s*[:=]\s*` + deco + before + class + `\s*(?:[-–—|/,;)\]]+\s|[)\]|]).*$`)
 	// about are words before a tag in the middle of a subject that make it a topic.
 	about = regexp.MustCompile(`\b(?:MAKSUD|TAG|TANDA|LABEL|CARA|PANDUAN|GUNA|PENGGUNAAN|MENGGUNAKAN|LETAK|MELETAKKAN|HOW|USING|MEANING|DISEKAT|BLOCKED|BERTANDA|MARKED)\b`)
 	// tagTail is what may stand in a tag behind the class.
@@ -77,6 +79,8 @@ func (p *part) title(u *unit, upper, caps string, declares bool) {
 	}
 	if m := fieldUnit.FindStringSubmatch(rest); m != nil && m[1] != "" && !several(rest) {
 		p.add(u, "E5", m[inClass+2], weights["E5"], "a field names the class")
+	} else if m := fieldStart.FindStringSubmatch(rest); m != nil && !several(rest) && asWritten(caps, m[2]) == capitals {
+		p.add(u, "E5", m[2], weights["E5"], "the subject begins with a field that names the class")
 	}
 }
 

@@ -2,6 +2,7 @@ package mark
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -37,6 +38,14 @@ func Weigh(f Found) Verdict {
 			anew(&v.Findings[i], f.Redone)
 		}
 	}
+	if slides := enumerated(v.Findings); len(slides) > 0 {
+		v.Findings = slices.Clone(v.Findings)
+		for i := range v.Findings {
+			if f := &v.Findings[i]; slides[slideOf(f)] && lone(f) {
+				f.Weight, f.Why = 0, "N1: an enumeration of classes, a slide each"
+			}
+		}
+	}
 	v.Scores = scores(v.Findings)
 	for i := range v.Findings {
 		e := &v.Findings[i]
@@ -56,6 +65,52 @@ func Weigh(f Found) Verdict {
 		}
 	}
 	return v
+}
+
+// slide is the path or place of one slide of a presentation.
+var slide = regexp.MustCompile(`(?i)(?:^| > |\b)(?:slide|slaid) ?\d+(?:\.xml)?$`)
+
+// slideOf is the document that a slide belongs to, with which a finding stands in; "" when it
+// is no slide.
+func slideOf(f *Finding) string {
+	if at := slide.FindStringIndex(f.Path); at != nil {
+		return "of " + f.Path[:at[0]]
+	}
+	return ""
+}
+
+// lone is a mark on a line that nothing else on its page bears out.
+func lone(f *Finding) bool { return f.Rule == "E4" && f.Weight > 0 && f.Weight <= weights["E4"] }
+
+// enumerated are the presentations of which three slides or more begin with a class each, and
+// no two with the same: they explain the classes (N1).
+func enumerated(found []Finding) map[string]bool {
+	on := map[string]map[Class]map[string]bool{} // document, class, slides
+	for i := range found {
+		f := &found[i]
+		d := slideOf(f)
+		if d == "" || !lone(f) {
+			continue
+		}
+		if on[d] == nil {
+			on[d] = map[Class]map[string]bool{}
+		}
+		if on[d][f.Class] == nil {
+			on[d][f.Class] = map[string]bool{}
+		}
+		on[d][f.Class][f.Path] = true
+	}
+	out := map[string]bool{}
+	for d, classes := range on {
+		once := true
+		for _, slides := range classes {
+			once = once && len(slides) == 1
+		}
+		if len(classes) >= 3 && once {
+			out[d] = true
+		}
+	}
+	return out
 }
 
 // anew is N5 for one finding: the old class, at a place where it is struck out or called
