@@ -18,10 +18,12 @@ import (
 // bucketSuppressed holds suppressions: agency, NUL, application (0 for all), address.
 var bucketSuppressed = []byte("suppressed")
 
+// The address is as listed gives it.
 func suppressedKey(agency string, app store.AccountID, addr string) []byte {
-	k := append([]byte(agency), 0)
-	k = append(k, accountKey(app)...)
-	return append(k, listed(addr)...)
+	k := make([]byte, 0, len(agency)+9+len(addr))
+	k = append(append(k, agency...), 0)
+	k = binary.BigEndian.AppendUint64(k, uint64(app))
+	return append(k, addr...)
 }
 
 // listed is how an address stands in a list, in whatever case and form of its domain it
@@ -35,10 +37,11 @@ func listed(addr string) string {
 
 // Suppressed is the suppression that holds for an address now, nil for none. Each RCPT of an
 // application asks: it is answered from memory, but for those that are or were suppressed.
-func (d *directory) Suppressed(_ context.Context, app store.AccountID, agency, address string) (*store.Suppression, error) {
+func (d *directory) Suppressed(_ context.Context, app store.AccountID, agency, addr string) (*store.Suppression, error) {
+	addr = listed(addr)
 	keys := make([][]byte, 0, 2)
 	for _, id := range [2]store.AccountID{app, 0} {
-		if key := suppressedKey(agency, id, address); d.suppressed.has(key) {
+		if key := suppressedKey(agency, id, addr); d.suppressed.has(key) {
 			keys = append(keys, key)
 		}
 	}
@@ -189,7 +192,7 @@ func (d *directory) RemoveSuppression(_ context.Context, by store.Actor, app, ag
 		return err
 	}
 	return d.durably(d.db.Update, func(tx *bbolt.Tx) error {
-		key := suppressedKey(agency, id, address)
+		key := suppressedKey(agency, id, listed(address))
 		if tx.Bucket(bucketSuppressed).Get(key) == nil {
 			return fmt.Errorf("%s is not suppressed: %w", address, store.ErrNotFound)
 		}
