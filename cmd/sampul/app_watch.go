@@ -28,12 +28,18 @@ type appWatch struct {
 	s       *suite
 	letters *notices.Bulletins
 	tally   *relay.Tally
-	seen    map[string]int // versions of which people were told, by address
+	seen    appsSeen
+}
+
+// appsSeen is what people were told, by address of the application.
+type appsSeen struct {
+	Versions map[string]int    `json:"versions"`
+	Bounces  map[string]string `json:"bounces"` // the last day
 }
 
 // openApps makes what counts and watches applications.
 func (s *suite) openApps() (err error) {
-	w := &appWatch{s: s, seen: map[string]int{}}
+	w := &appWatch{s: s}
 	w.letters, err = notices.NewBulletins(notices.BulletinDeps{States: s.store, Post: s.postNotice, Clock: s.clock, Log: s.log})
 	if err != nil {
 		return err
@@ -44,6 +50,12 @@ func (s *suite) openApps() (err error) {
 	}
 	if err != nil {
 		return fmt.Errorf("watch of applications: %w", err)
+	}
+	if w.seen.Versions == nil {
+		w.seen.Versions = map[string]int{}
+	}
+	if w.seen.Bounces == nil {
+		w.seen.Bounces = map[string]string{}
 	}
 	w.tally = relay.NewTally(relay.TallyDeps{Store: s.store, Clock: s.clock, Log: s.log, Observe: s.metrics.Relayed, Unusual: w.unusual})
 	s.apps = w
@@ -76,17 +88,20 @@ func (w *appWatch) turn(ctx context.Context) error {
 	changed := false
 	for i := range all {
 		a := &all[i]
-		if a.Version != w.seen[a.Address] {
+		if a.Version != w.seen.Versions[a.Address] {
 			if err := w.tellChanges(ctx, a); err != nil {
 				return err
 			}
-			w.seen[a.Address], changed = a.Version, true
+			w.seen.Versions[a.Address], changed = a.Version, true
 		}
 		if err := w.remind(ctx, a); err != nil {
 			return err
 		}
-		if err := w.bounces(ctx, a); err != nil {
-			return err
+		if day := yesterday(w.s.clock()).Format(dayForm); w.seen.Bounces[a.Address] != day {
+			if err := w.bounces(ctx, a, day); err != nil {
+				return err
+			}
+			w.seen.Bounces[a.Address], changed = day, true
 		}
 	}
 	if !changed {
@@ -99,10 +114,18 @@ func (w *appWatch) turn(ctx context.Context) error {
 	return w.s.store.KeepState(ctx, appWatchKey, raw)
 }
 
+// An appNews is what people hear of an application.
+type appNews struct {
+	once           string // the name under which it is said once, for so long
+	kept           time.Duration
+	security       bool // officers hear of it too, and at once
+	malay, english string
+}
+
 // tell writes to the owner and to the agency's administrators; of what concerns security
 // also to its security officers.
-func (w *appWatch) tell(ctx context.Context, a *store.App, once string, security bool, malay, english string) error {
-	if once != "" && w.letters.Said(once) {
+func (w *appWatch) tell(ctx context.Context, a *store.App, l appNews) error {
+	if w.letters.Said(l.once) {
 		return nil
 	}
 	to := []string{a.Owner}
@@ -111,11 +134,11 @@ func (w *appWatch) tell(ctx context.Context, a *store.App, once string, security
 		return err
 	}
 	for i := range all {
-		if x := &all[i]; (x.Role == store.RoleAdmin || security && x.Role == store.RoleSecurity) && !slices.Contains(to, x.Address) {
+		if x := &all[i]; (x.Role == store.RoleAdmin || l.security && x.Role == store.RoleSecurity) && !slices.Contains(to, x.Address) {
 			to = append(to, x.Address)
 		}
 	}
-	return w.letters.Tell(ctx, notices.Event{About: a.Address, To: to, Malay: malay, English: english, Once: once, Urgent: security})
+	return w.letters.Tell(ctx, notices.Event{About: a.Address, To: to, Malay: l.malay, English: l.english, Once: l.once, Kept: l.kept, Urgent: l.security})
 }
 
 // tellChanges tells each version since the last one that was told.
@@ -125,7 +148,7 @@ func (w *appWatch) tellChanges(ctx context.Context, a *store.App) error {
 		return err
 	}
 	for i := 1; i < len(history); i++ {
-		if history[i].Version <= w.seen[a.Address] {
+		if history[i].Version <= w.seen.Versions[a.Address] {
 			continue
 		}
 		malay, english := changeText(&history[i-1], &history[i])
@@ -133,7 +156,7 @@ func (w *appWatch) tellChanges(ctx context.Context, a *store.App) error {
 			continue
 		}
 		once := fmt.Sprintf("version %d %d", a.Account, history[i].Version)
-		if err := w.tell(ctx, a, once, history[i].State == store.AppSuspended, malay, english); err != nil {
+		if err := w.tell(ctx, a, appNews{once: once, security: history[i].State == store.AppSuspended, malay: malay, english: english}); err != nil {
 			return err
 		}
 	}
@@ -172,7 +195,7 @@ func (w *appWatch) remind(ctx context.Context, a *store.App) error {
 		malay = fmt.Sprintf("kelulusan telah tamat pada %s; tiada lagi mel diterima hingga ia diperbaharui", until)
 		english = fmt.Sprintf("the approval ended on %s; no more mail is taken until it is renewed", until)
 	}
-	return w.tell(ctx, a, fmt.Sprintf("until %d %d %d", a.Account, a.Until.Unix(), step), false, malay, english)
+	return w.tell(ctx, a, appNews{once: fmt.Sprintf("until %d %d %d", a.Account, a.Until.Unix(), step), kept: 3 * store.AppTerm, malay: malay, english: english})
 }
 
 // reminder is which of the steps before an end has come: 30, 7 or 1 days, 0 when it has
@@ -192,15 +215,15 @@ func reminder(now, until time.Time) (step, left int) {
 	return step, left
 }
 
+// yesterday is the start of the day before.
+func yesterday(now time.Time) time.Time {
+	return window.Start(window.Day, window.Start(window.Day, now).Add(-time.Hour))
+}
+
 // bounces tells once a day what did not arrive the day before.
-func (w *appWatch) bounces(ctx context.Context, a *store.App) error {
-	today := window.Start(window.Day, w.s.clock())
-	yesterday := window.Start(window.Day, today.Add(-time.Hour))
-	once := fmt.Sprintf("bounces %d %s", a.Account, yesterday.Format(dayForm))
-	if w.letters.Said(once) {
-		return nil
-	}
-	all, err := w.s.store.Usage(ctx, store.System, a.Address, yesterday, today)
+func (w *appWatch) bounces(ctx context.Context, a *store.App, day string) error {
+	now := w.s.clock()
+	all, err := w.s.store.Usage(ctx, store.System, a.Address, yesterday(now), window.Start(window.Day, now))
 	if err != nil {
 		return err
 	}
@@ -210,12 +233,11 @@ func (w *appWatch) bounces(ctx context.Context, a *store.App) error {
 		delivered += all[i].Delivered
 	}
 	if bounced == 0 {
-		return w.letters.Tell(ctx, notices.Event{Once: once}) // looked at
+		return nil
 	}
-	day := yesterday.Format(dayForm)
-	return w.tell(ctx, a, once, false,
-		fmt.Sprintf("%s: %d penerima gagal dihantar, %d dihantar", day, bounced, delivered),
-		fmt.Sprintf("%s: %d recipients bounced, %d delivered", day, bounced, delivered))
+	return w.tell(ctx, a, appNews{once: fmt.Sprintf("bounces %d %s", a.Account, day),
+		malay:   fmt.Sprintf("%s: %d penerima gagal dihantar, %d dihantar", day, bounced, delivered),
+		english: fmt.Sprintf("%s: %d recipients bounced, %d delivered", day, bounced, delivered)})
 }
 
 // nearQuota tells that a quota is nearly used up. It is called under way: others do the work.
@@ -224,10 +246,16 @@ func (w *appWatch) nearQuota(app *store.App, name string, used, limit uint64) {
 	w.s.running.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
-		start := window.Start(name, w.s.clock())
-		err := w.tell(ctx, &a, fmt.Sprintf("quota %d %s %d", a.Account, name, start.Unix()), false,
-			fmt.Sprintf("kuota %s: %d daripada %d penerima telah digunakan", windowWords[name], used, limit),
-			fmt.Sprintf("quota of the %s: %d of %d recipients are used", name, used, limit))
+		start, kept := window.Start(name, w.s.clock()), time.Duration(0)
+		switch name {
+		case store.WindowMinute: // once an hour is enough
+			start = window.Start(store.WindowHour, start)
+		case store.WindowMonth:
+			kept = 40 * 24 * time.Hour
+		}
+		err := w.tell(ctx, &a, appNews{once: fmt.Sprintf("quota %d %s %d", a.Account, name, start.Unix()), kept: kept,
+			malay:   fmt.Sprintf("kuota %s: %d daripada %d penerima telah digunakan", windowWords[name], used, limit),
+			english: fmt.Sprintf("quota of the %s: %d of %d recipients are used", name, used, limit)})
 		if err != nil {
 			w.s.log.Error("owner of application is not told", "app", a.Address, "window", name, "err", err)
 		}
@@ -259,9 +287,9 @@ func (w *appWatch) unusual(ctx context.Context, app *store.App, hour time.Time, 
 		}
 		return
 	}
-	err := w.tell(ctx, app, once, true,
-		fmt.Sprintf("jumlah luar biasa: %d penerima dalam sejam, biasanya %d", accepted, usual),
-		fmt.Sprintf("unusual volume: %d recipients in an hour, usually %d", accepted, usual))
+	err := w.tell(ctx, app, appNews{once: once, security: true,
+		malay:   fmt.Sprintf("jumlah luar biasa: %d penerima dalam sejam, biasanya %d", accepted, usual),
+		english: fmt.Sprintf("unusual volume: %d recipients in an hour, usually %d", accepted, usual)})
 	if err != nil {
 		w.s.log.Error("owner of application is not told", "app", app.Address, "err", err)
 	}

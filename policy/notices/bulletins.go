@@ -16,19 +16,20 @@ import (
 
 const (
 	bulletinsKey = "bulletins"
-	onceFor      = 800 * 24 * time.Hour // how long it is remembered that something was said once
-	maxLetters   = 5000                 // that wait; more are dropped, and the log says so
+	onceFor      = 2 * 24 * time.Hour // how long it is remembered that something was said, unless the event says longer
+	maxLetters   = 5000               // that wait; more are dropped, and the log says so
 )
 
 // An Event is something that people should hear of, beside incidents: a quota that is
 // nearly used up, a suspension, an end that comes near. It holds no content.
 type Event struct {
-	About   string   // what it is about: the address of an application
-	To      []string // who hears of it
-	Malay   string   // one line
-	English string   // the same in English
-	Once    string   // a name under which this is said once only; "" for as often as it happens
-	Urgent  bool     // it waits for nothing but other urgent ones
+	About   string        // what it is about: the address of an application
+	To      []string      // who hears of it
+	Malay   string        // one line
+	English string        // the same in English
+	Once    string        // a name under which this is said once only; "" for as often as it happens
+	Urgent  bool          // it waits for nothing but other urgent ones
+	Kept    time.Duration // how long Once is remembered; 0 is two days
 }
 
 // BulletinDeps are what bulletins need.
@@ -52,7 +53,7 @@ type Bulletins struct {
 // bulletins outlive a restart.
 type bulletins struct {
 	Letters map[string]*bulletin `json:"letters"`
-	Once    map[string]time.Time `json:"once"`
+	Once    map[string]time.Time `json:"once"` // until when it is remembered
 }
 
 // A bulletin is a letter that gathers lines.
@@ -113,11 +114,12 @@ func (b *Bulletins) Tell(ctx context.Context, e Event) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.d.Clock()
+	maps.DeleteFunc(b.s.Once, func(_ string, until time.Time) bool { return now.After(until) })
 	if e.Once != "" {
 		if _, ok := b.s.Once[e.Once]; ok {
 			return nil
 		}
-		b.s.Once[e.Once] = now
+		b.s.Once[e.Once] = now.Add(max(e.Kept, onceFor))
 	}
 	for _, to := range e.To {
 		b.add(to, &e, now)
@@ -230,7 +232,6 @@ func (b *Bulletins) due() []*bulletin {
 			out = append(out, &c)
 		}
 	}
-	maps.DeleteFunc(b.s.Once, func(_ string, at time.Time) bool { return now.Sub(at) > onceFor })
 	return out
 }
 
