@@ -263,3 +263,50 @@ func TestSuppressionCommands(t *testing.T) {
 		t.Error("half of a file is in")
 	}
 }
+
+// An application that must offer one-click unsubscription does so by RFC 8058, and what
+// leaves is signed over both fields.
+func TestOneClickDemanded(t *testing.T) {
+	r := startDemo(t)
+	pf := r.elsewhere("jauh.test", peers.PostfixOptions{Users: []string{"ada@jauh.test"}})
+	r.do("app", "set", r.app0(), "--unsubscribe")
+	c := r.app()
+	send := func(fields string) error {
+		if err := c.Mail(r.app0(), nil); err != nil {
+			return err
+		}
+		if err := c.Rcpt("ada@jauh.test", nil); err != nil {
+			return err
+		}
+		w, err := c.Data()
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprint(w, fields+note(r.app0(), "ada@jauh.test", "Buletin")); err != nil {
+			return err
+		}
+		return w.Close()
+	}
+	const good = "List-Unsubscribe: <mailto:henti@agensi-a.test>,\r\n <https://agensi-a.test/henti?n=1,2>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+	if len(lines[store.DKIMKey](r, "dkim", "list", "agensi-a.test")) == 0 {
+		if err := send(good); err == nil || !strings.Contains(detail(err), "has no DKIM key that signs") {
+			t.Errorf("without a key: %s", detail(err))
+		}
+		r.do("dkim", "add", "agensi-a.test")
+	}
+	for _, bad := range []string{"", "List-Unsubscribe: <https://agensi-a.test/h>\r\n", good + "List-Unsubscribe: <https://agensi-a.test/h>\r\n"} {
+		if err := send(bad); err == nil || !strings.HasPrefix(detail(err), "550 5.7.1 Mesej pukal perlu nyahlanggan satu klik") {
+			t.Errorf("%q: %s", bad, detail(err))
+		}
+	}
+	if err := send(good); err != nil {
+		t.Fatal(detail(err))
+	}
+	m := pf.Mail(t, "ada@jauh.test", 1)[0]
+	_, signature, _ := strings.Cut(m, "DKIM-Signature:")
+	signed := strings.Join(strings.Fields(signature), "")
+	signed, _, _ = strings.Cut(signed, "bh=")
+	if !strings.Contains(signed, ":list-unsubscribe:list-unsubscribe-post") {
+		t.Errorf("both fields are not signed:\n%s", m)
+	}
+}

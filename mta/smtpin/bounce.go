@@ -13,6 +13,14 @@ func (d *delivery) bounce(ctx context.Context) error {
 	if err != nil {
 		return &Reply{451, "4.3.0", "local problem, try again later", err}
 	}
+	if s.srv.deps.Trace != nil {
+		e := s.event("bounce")
+		if to := s.tx.bounce.Recipient; to != "" {
+			e.To = append(e.To, to)
+		}
+		e.Agencies, e.Text = addAgency(nil, s.tx.bounceOf), "of an application's message; read, and sent to nobody"
+		s.srv.deps.Trace.Note(e)
+	}
 	s.log.Info("bounce read", "id", s.tx.id, "app", s.tx.bounce.App, "size", d.body.Size())
 	return reply(250, "2.0.0", "bounce taken as "+s.tx.id)
 }

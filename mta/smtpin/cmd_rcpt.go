@@ -44,7 +44,9 @@ func (s *session) rcpt(ctx context.Context, arg string) error {
 	if s.tx.bounce != nil || found.bounce != nil && len(s.tx.given) > 0 {
 		return errBounceAlone
 	}
-	s.tx.bounce = found.bounce
+	if s.tx.bounce = found.bounce; found.bounce != nil {
+		s.tx.bounceOf = found.agency
+	}
 	if s.account == nil && !s.together(found.rcpts) {
 		return errApart
 	}

@@ -72,10 +72,11 @@ type transaction struct {
 	given []string          // addresses of RCPT that were taken
 	rcpts []store.Recipient // where they lead
 	// bounce is set when the one address is the reverse-path of an application.
-	bounce *route.AppBounce
-	msgID  string // Message-ID, once the message is in
-	seen   map[target]struct{}
-	chunk  *incoming // BDAT has begun
+	bounce   *route.AppBounce
+	bounceOf string // agency of its domain
+	msgID    string // Message-ID, once the message is in
+	seen     map[target]struct{}
+	chunk    *incoming // BDAT has begun
 
 	ticket  *relay.Ticket // of an application
 	counted bool          // the relay has counted its refusal
