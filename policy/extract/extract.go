@@ -70,6 +70,7 @@ type Recogniser func(ctx context.Context, pages []*image.Gray, how Recognition) 
 // Recognition says how pages are to be read.
 type Recognition struct {
 	Sparse bool // a few lines anywhere, such as the strips at the head and foot
+	Quick  bool // the fastest way will do: what is read badly is asked for again without it
 	DPI    int  // 0 for unknown
 }
 

@@ -62,20 +62,20 @@ func (w *walker) judged(s *sheet) bool {
 }
 
 // wholes reads all that stands on some pages.
-func (r *reading) wholes(s scanned, pages []int) {
+func (r *reading) wholes(s scanned, pages []int, dpi int) {
 	var sheets []lying
 	for _, i := range pages {
 		if !r.w.tick() || r.over {
 			return
 		}
-		sh, err := r.draw(s, i, wholeDPI)
+		sh, err := r.draw(s, i, dpi)
 		if err != nil {
 			r.failed = append(r.failed, i)
 			continue
 		}
 		sheets = append(sheets, lying{page: i, sheet: sh})
 	}
-	r.sheets(sheets, wholeDPI)
+	r.sheets(sheets, dpi)
 }
 
 // lying is a page or picture while it is found out how it lies.
@@ -101,9 +101,12 @@ func (r *reading) sheets(all []lying, dpi int) {
 		all[i].turn = all[i].turns[0]
 	}
 	for round := range 4 {
-		if !r.turn(all, round, dpi) {
+		if !r.turn(all, func(l *lying) (int, bool) { return l.turns[round], !l.done }, Recognition{DPI: dpi, Quick: r.quick}) {
 			break
 		}
+	}
+	if r.quick {
+		r.turn(all, func(l *lying) (int, bool) { return l.turn, confidence(l.best) < sureScore }, Recognition{DPI: dpi})
 	}
 	r.layers(all, dpi)
 	for i := range all {
@@ -117,19 +120,21 @@ func (r *reading) sheets(all []lying, dpi int) {
 	}
 }
 
-// turn reads what was not read well yet, turned as the round says. False when nothing is
-// left to do.
-func (r *reading) turn(all []lying, round, dpi int) bool {
+// turn reads what was not read well yet, turned as lie says. False when nothing is left to do.
+func (r *reading) turn(all []lying, lie func(l *lying) (quarters int, again bool), how Recognition) bool {
 	var turned []*sheet
 	var pictures []*image.Gray
 	var which []*lying
+	var turns []int
 	for i := range all {
-		if l := &all[i]; !l.done {
-			at := l.sheet.turned(l.turns[round])
+		l := &all[i]
+		if quarters, again := lie(l); again {
+			at := l.sheet.turned(quarters)
+			turns = append(turns, quarters)
 			which, turned, pictures = append(which, l), append(turned, at), append(pictures, at.gray)
 		}
 	}
-	out, ok := r.recognise(pictures, Recognition{DPI: dpi})
+	out, ok := r.recognise(pictures, how)
 	if !ok {
 		return false
 	}
@@ -143,7 +148,7 @@ func (r *reading) turn(all []lying, round, dpi int) bool {
 			lines = append(lines, turned[i].line(found, ""))
 		}
 		if score(lines) > score(l.best) {
-			l.best, l.turn = lines, l.turns[round]
+			l.best, l.turn = lines, turns[i]
 		}
 		l.done = confidence(lines) >= goodScore
 	}

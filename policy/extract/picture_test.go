@@ -159,6 +159,7 @@ func run(t *testing.T, b Budget, f func(w *walker)) *Result {
 
 func TestSampling(t *testing.T) {
 	page := ordinary(12)
+	page.Body(0.95, drawn.Black, "Muka surat")
 	drawnPages := map[int][]int{}
 	draws := func(i, dpi int) (image.Image, error) {
 		drawnPages[i] = append(drawnPages[i], dpi)
@@ -197,6 +198,7 @@ func TestSampling(t *testing.T) {
 // What is not read is a gap; a fault of what reads is an error, and no gap.
 func TestPagesThatAreNotRead(t *testing.T) {
 	page := ordinary(12)
+	page.Body(0.95, drawn.Black, "Muka surat")
 	plain := func(int, int) (image.Image, error) { return page, nil }
 	good := Recognised{Lines: []RecognisedLine{{Text: "Surat biasa tentang mesyuarat", Box: image.Rect(10, 10, 200, 30), Height: 14, Confidence: 90}}}
 	for _, tt := range []struct {

@@ -30,6 +30,10 @@ func rasterOf(img image.Image, f int) *raster {
 	if b.Empty() {
 		return r
 	}
+	if m, ok := img.(*image.Gray); ok {
+		r.grey(m, f)
+		return r
+	}
 	row := rowReader(img, paper(img))
 	line := make([]byte, 3*b.Dx())
 	sum := make([]uint32, 3*r.w)
@@ -55,6 +59,31 @@ func rasterOf(img image.Image, f int) *raster {
 		}
 	}
 	return r
+}
+
+// grey reads a picture that has one channel.
+func (r *raster) grey(m *image.Gray, f int) {
+	out := r.ch[0]
+	sum := make([]uint32, r.w)
+	for y := range r.h {
+		rows := min(f, m.Rect.Dy()-y*f)
+		clear(sum)
+		for i := range rows {
+			line := m.Pix[m.PixOffset(m.Rect.Min.X, m.Rect.Min.Y+y*f+i):][:m.Rect.Dx()]
+			if f == 1 {
+				copy(out[y*r.w:], line)
+				continue
+			}
+			for x := range sum {
+				for _, v := range line[x*f : min((x+1)*f, len(line))] {
+					sum[x] += uint32(v)
+				}
+			}
+		}
+		for x := 0; f > 1 && x < r.w; x++ {
+			out[y*r.w+x] = byte(sum[x] / uint32(rows*min(f, m.Rect.Dx()-x*f)))
+		}
+	}
 }
 
 // paper is what transparent pixels stand on: white, but black where what is drawn is light.

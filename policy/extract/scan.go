@@ -18,13 +18,15 @@ type scanned struct {
 }
 
 const (
-	stripDPI  = 150 // of pages whose head and foot alone are read
+	stripDPI  = 150 // of pages whose head and foot alone are read, and of others in a long document
 	wholeDPI  = 200 // of pages that are read in full
 	wholes    = 6   // as many pages are read in full: the first two, the last, three others
 	doubtful  = 4   // and as many more, when their layers look like marks
 	stripPart = 15  // percent of a page's height
-	batch     = 8   // pages that are in memory together
+	batch     = 8   // pages that are in memory together, in the size of strips
+	wholeOnes = 3   // pages that are, in full size
 	goodScore = 60  // confidence with which letters are read when a page lies the right way
+	sureScore = 80  // confidence of a quick reading that needs no other
 )
 
 // A reading is one document of pictures while its letters are looked for.
@@ -36,6 +38,7 @@ type reading struct {
 	pages  [][]inkLine
 	failed []int // pages that could not be read
 	over   bool  // the budget of the recogniser is spent
+	quick  bool  // there is much to read: what is read well in the quick way need not be read again
 }
 
 // scan reads the pages of a document: head and foot of every page, and some in full
@@ -50,16 +53,17 @@ func (w *walker) scan(a at, p *writer, s scanned) {
 		return
 	}
 	r := &reading{w: w, a: a, kind: p.part.Kind, number: number, pages: make([][]inkLine, s.pages)}
-	whole := sample(s.pages, nil)
+	whole, dpi, together := sample(s.pages, nil), wholeDPI, wholeOnes
 	if len(whole) < s.pages {
 		layers := r.strips(s)
-		if r.over {
-			w.gap(a, r.kind, TooMuch, "more pages than there is time to read letters on")
-		}
-		whole = sample(s.pages, r.suspects(layers))
+		whole, dpi, together = sample(s.pages, r.suspects(layers)), stripDPI, batch
+		r.quick = true
 	}
-	for some := range slices.Chunk(whole, batch) {
-		r.wholes(s, some)
+	for some := range slices.Chunk(whole, together) {
+		r.wholes(s, some, dpi)
+	}
+	if r.over {
+		w.gap(a, r.kind, TooMuch, "more pages than there is time to read letters on")
 	}
 	r.write(p)
 	r.note(whole)
@@ -159,6 +163,7 @@ type strip struct {
 	where string
 	box   image.Rectangle // on the sheet
 	sheet *sheet
+	blank bool // nothing stands on it
 }
 
 // strips reads head and foot of all pages, and gives what stands between them in layers.
@@ -189,7 +194,7 @@ func (r *reading) strips(s scanned) map[int][]view {
 			}
 		}
 		finish()
-		a := r.askStrips(strips)
+		a := r.askStrips(strips, true)
 		finish = func() {
 			finish = func() {}
 			r.bothWays(strips, a)
@@ -250,66 +255,84 @@ func (r *reading) suspects(layers map[int][]view) []int {
 }
 
 // bothWays reads strips. What can hardly be read stands on its head, perhaps: then head and
-// foot change places.
+// foot change places. What was not read well in the quick way is read in the other.
 func (r *reading) bothWays(strips []strip, a *answer) {
+	lie := map[int][]strip{} // of pages, as they lie best
+	r.readStrips(strips, a, lie)
 	var again []strip
-	for _, page := range r.readStrips(strips, a) {
-		for _, st := range strips {
-			if st.page == page {
-				again = append(again, stripsOn(st.sheet.turned(2), page)...)
-				break
-			}
+	for pair := range slices.Chunk(strips, 2) {
+		if r.weak(pair, goodScore) {
+			again = append(again, stripsOn(pair[0].sheet.turned(2), pair[0].page)...)
 		}
 	}
-	if len(again) > 0 {
-		r.readStrips(again, r.askStrips(again))
+	r.readStrips(again, r.askStrips(again, true), lie)
+	again = again[:0]
+	for pair := range slices.Chunk(strips, 2) {
+		if best := lie[pair[0].page]; best != nil {
+			pair = best
+		}
+		if r.weak(pair, sureScore) {
+			again = append(again, pair...)
+		}
 	}
+	r.readStrips(again, r.askStrips(again, false), lie)
+}
+
+// weak says that something stands on the strips of a page that was not read well.
+func (r *reading) weak(pair []strip, least int) bool {
+	return confidence(r.pages[pair[0].page]) < least && !(pair[0].blank && pair[1].blank)
 }
 
 func stripsOn(sh *sheet, page int) []strip {
 	b := sh.gray.Rect
 	h := max(b.Dy()*stripPart/100, min(b.Dy(), 60))
-	return []strip{
-		{page, "of the head", image.Rect(0, 0, b.Max.X, h), sh},
-		{page, "of the foot", image.Rect(0, b.Max.Y-h, b.Max.X, b.Max.Y), sh},
+	out := []strip{
+		{page: page, where: "of the head", box: image.Rect(0, 0, b.Max.X, h), sheet: sh},
+		{page: page, where: "of the foot", box: image.Rect(0, b.Max.Y-h, b.Max.X, b.Max.Y), sheet: sh},
 	}
+	for i := range out {
+		out[i].blank = sh.dark(out[i].box) < leastDark
+	}
+	return out
 }
 
-func (r *reading) askStrips(strips []strip) *answer {
-	pictures := make([]*image.Gray, len(strips))
-	for i, st := range strips {
-		pictures[i] = crop(st.sheet.gray, st.box)
+func (r *reading) askStrips(strips []strip, quick bool) *answer {
+	var pictures []*image.Gray
+	for _, st := range strips {
+		if !st.blank {
+			pictures = append(pictures, crop(st.sheet.gray, st.box))
+		}
 	}
-	return r.ask(pictures, Recognition{Sparse: true, DPI: stripDPI})
+	return r.ask(pictures, Recognition{Sparse: true, Quick: quick, DPI: stripDPI})
 }
 
-// readStrips takes the lines of pairs of strips, and gives the pages on which something
-// stands that was not read well.
-func (r *reading) readStrips(strips []strip, a *answer) (poor []int) {
+// readStrips takes the lines of pairs of strips. Those of a page that are the best so far
+// stand in lie.
+func (r *reading) readStrips(strips []strip, a *answer, lie map[int][]strip) {
 	out, ok := r.wait(a)
 	if !ok {
-		return nil
+		return
 	}
-	for i := 0; i+1 < len(strips); i += 2 {
-		page := strips[i].page
+	for pair := range slices.Chunk(strips, 2) {
+		page := pair[0].page
 		var got []inkLine
-		for k, st := range strips[i : i+2] {
-			if out[i+k].Failed && !slices.Contains(r.failed, page) {
+		for _, st := range pair {
+			if st.blank {
+				continue
+			}
+			if out[0].Failed && !slices.Contains(r.failed, page) {
 				r.failed = append(r.failed, page)
 			}
-			for _, l := range out[i+k].Lines {
+			for _, l := range out[0].Lines {
 				l.Box = l.Box.Add(st.box.Min)
 				got = append(got, st.sheet.line(l, st.where))
 			}
+			out = out[1:]
 		}
 		if r.pages[page] == nil || score(got) > score(r.pages[page]) {
-			r.pages[page] = got
-		}
-		if c := confidence(got); c < goodScore && (c > 0 || strips[i].sheet.ink > 0.002) {
-			poor = append(poor, page)
+			r.pages[page], lie[page] = got, pair
 		}
 	}
-	return poor
 }
 
 // note says what was sampled, and what could not be read.

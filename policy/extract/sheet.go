@@ -251,8 +251,23 @@ func enlarged(g *image.Gray, n int) *image.Gray {
 	return out
 }
 
+const leastDark = 40 // pixels that letters have at least
+
 // blank says that there is nothing on a page.
-func (s *sheet) blank() bool { return s.ink*float64(len(s.gray.Pix)) < 40 }
+func (s *sheet) blank() bool { return s.ink*float64(len(s.gray.Pix)) < leastDark }
+
+// dark is how many pixels are in a part of a sheet.
+func (s *sheet) dark(box image.Rectangle) (n int) {
+	box = box.Intersect(s.gray.Rect)
+	for y := box.Min.Y; y < box.Max.Y; y++ {
+		for _, v := range s.gray.Pix[y*s.gray.Stride+box.Min.X : y*s.gray.Stride+box.Max.X] {
+			if v < strongly {
+				n++
+			}
+		}
+	}
+	return n
+}
 
 // turned is the sheet turned by quarters to the right.
 func (s *sheet) turned(quarters int) *sheet {

@@ -28,6 +28,9 @@ type Program struct {
 // languages are those of the documents, in the order in which they are asked.
 var languages = []string{"msa", "eng"}
 
+// quick is the language whose reading takes half the time of others.
+const quick = "eng"
+
 // ErrMissing says that there is no tesseract that could be used.
 var ErrMissing = errors.New("no program that reads pictures")
 

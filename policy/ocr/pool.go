@@ -9,6 +9,7 @@ import (
 	"io"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -169,7 +170,11 @@ func (p *Pool) arguments(how extract.Recognition) []string {
 	if dpi <= 0 {
 		dpi = 200
 	}
-	return []string{"stdin", "stdout", "-l", strings.Join(p.o.Program.Languages, "+"), "--oem", "1", "--psm", mode, "--dpi", strconv.Itoa(dpi),
+	languages := strings.Join(p.o.Program.Languages, "+")
+	if how.Quick && slices.Contains(p.o.Program.Languages, quick) {
+		languages = quick
+	}
+	return []string{"stdin", "stdout", "-l", languages, "--oem", "1", "--psm", mode, "--dpi", strconv.Itoa(dpi),
 		"-c", "tessedit_create_tsv=1"}
 }
 
