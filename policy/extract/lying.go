@@ -175,6 +175,9 @@ func (r *reading) layers(all []lying, dpi int) {
 		return
 	}
 	for i, l := range which {
+		if out[i].Failed && !slices.Contains(r.failed, l.page) {
+			r.failed = append(r.failed, l.page)
+		}
 		for _, found := range out[i].Lines {
 			if letters(found.Text) >= 3 && found.Confidence >= goodScore-10 {
 				l.best = added(l.best, sheets[i].line(views[i].back(found), views[i].name), views[i].slanted)

@@ -88,6 +88,13 @@ func (w *walker) pdf(a at, data []byte) {
 		w.gap(a, "pdf", TooMuch, "it is larger than can be looked at")
 		return
 	}
+	if !pdfStarted() { // what that takes is no work on the message
+		w.used.CPU += w.clock.used()
+		if w.err = WarmPDF(PDFOptions{}); w.err != nil {
+			return
+		}
+		w.clock.start()
+	}
 	clock, left := w.clock, w.b.CPU-w.used.CPU
 	ctx, cancel := pdfBounded(w.ctx, func() bool { return clock.used() > left })
 	defer cancel()

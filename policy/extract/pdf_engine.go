@@ -54,6 +54,14 @@ func WarmPDF(o PDFOptions) error {
 	return r.err
 }
 
+// pdfStarted says whether WarmPDF was called.
+func pdfStarted() bool {
+	r := &pdfRuntime
+	r.Lock()
+	defer r.Unlock()
+	return r.tried
+}
+
 func startPDF(o PDFOptions) (pdfium.Pool, error) {
 	config := wazero.NewRuntimeConfig().
 		WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesExceptionHandling). // as PDFium's setjmp needs it

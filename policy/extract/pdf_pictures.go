@@ -194,6 +194,9 @@ func (d *pdfReader) area(page uint64, frame pdfFrame, r [4]float64, scale float6
 	if len(all) < stride*height {
 		return nil, d.why()
 	}
+	if grey := pdfGrey(all, width, height, stride); grey != nil {
+		return grey, nil
+	}
 	img := image.NewRGBA(image.Rect(0, 0, width, height))
 	for y := range height {
 		copy(img.Pix[y*img.Stride:(y+1)*img.Stride], all[y*stride:])
@@ -202,6 +205,22 @@ func (d *pdfReader) area(page uint64, frame pdfFrame, r [4]float64, scale float6
 		img.Pix[i] = 255
 	}
 	return img, nil
+}
+
+// pdfGrey is a drawn page on which nothing has a colour, as most scans are; else nil.
+func pdfGrey(all []byte, width, height, stride int) image.Image {
+	img := image.NewGray(image.Rect(0, 0, width, height))
+	for y := range height {
+		row, out := all[y*stride:][:4*width], img.Pix[y*img.Stride:][:width]
+		for x := range out {
+			p := row[4*x : 4*x+3]
+			if p[0] != p[1] || p[1] != p[2] {
+				return nil
+			}
+			out[x] = p[0]
+		}
+	}
+	return img
 }
 
 const (

@@ -244,6 +244,9 @@ func (r *reading) suspects(layers map[int][]view) []int {
 			break
 		}
 		for k, f := range found {
+			if f.Failed && !slices.Contains(out, of[k]) {
+				out = append(out, of[k])
+			}
 			for _, l := range f.Lines {
 				if letters(l.Text) >= 4 && !r.w.dull(l.Text) && !slices.Contains(out, of[k]) {
 					out = append(out, of[k])

@@ -3,8 +3,8 @@
 // to a disk. A process has limits of memory, of CPU time and of wall time, and no privileges
 // that the suite has not. Whoever has a stronger cage starts it there, see [Options].
 //
-// A page on which tesseract fails or takes too long is a page that was not read, and no
-// error: the suite goes on.
+// A page on which tesseract fails, or needs too much CPU time, is a page that was not read,
+// and no error: the suite goes on. A machine that is too busy to let it work in time is one.
 package ocr
 
 import (

@@ -119,3 +119,13 @@ func TestEndOfContext(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A machine that is too busy is a fault: the pages are neither read nor unreadable.
+func TestTooBusy(t *testing.T) {
+	p := New(Options{Program: there(t), Wall: 1, Command: func(ctx context.Context, _ string, _ ...string) *exec.Cmd {
+		return exec.CommandContext(ctx, "/usr/bin/tail", "-f", "/dev/null") // it ends when it is ended
+	}})
+	if out, err := p.Recognise(context.Background(), []*image.Gray{strip("SATU")}, extract.Recognition{}); !errors.Is(err, errSlow) {
+		t.Fatalf("%+v, %v", out, err)
+	}
+}

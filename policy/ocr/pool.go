@@ -2,6 +2,7 @@ package ocr
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +28,7 @@ type Options struct {
 	Processes int           // at work together, over all messages; a process a core
 	Memory    int64         // octets a process may hold; 1 GiB
 	CPU       time.Duration // a page, in whole seconds; 10 s
-	Wall      time.Duration // a page; 40 s
+	Wall      time.Duration // a page, after which the machine is too busy; 40 s
 
 	// Command makes the command that runs the program with arguments, such as one that puts
 	// it into a cage first. It sets neither pipes nor environment. Nil: the program itself.
@@ -65,15 +66,18 @@ func New(o Options) *Pool {
 // and when it dies its pages are tried one by one.
 const perProcess = 16
 
-// Recognise reads pages, in parallel.
+// Recognise reads pages, in parallel. That a machine is too busy to read them in time is an
+// error: what is found never depends on that.
 func (p *Pool) Recognise(ctx context.Context, pages []*image.Gray, how extract.Recognition) ([]extract.Recognised, error) {
 	out := make([]extract.Recognised, len(pages))
+	jobs := p.share(pages)
+	slow := make([]error, len(jobs))
 	var wait sync.WaitGroup
-	for _, job := range p.share(pages) {
-		wait.Go(func() { p.work(ctx, pages, job, how, out) })
+	for i, job := range jobs {
+		wait.Go(func() { slow[i] = p.work(ctx, pages, job, how, out) })
 	}
 	wait.Wait()
-	if err := ctx.Err(); err != nil {
+	if err := cmp.Or(ctx.Err(), errors.Join(slow...)); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -94,7 +98,7 @@ func (p *Pool) share(pages []*image.Gray) [][]int {
 }
 
 // work reads some pages with one process; when it fails on several, each by itself.
-func (p *Pool) work(ctx context.Context, pages []*image.Gray, job []int, how extract.Recognition, out []extract.Recognised) {
+func (p *Pool) work(ctx context.Context, pages []*image.Gray, job []int, how extract.Recognition, out []extract.Recognised) error {
 	some := make([]*image.Gray, len(job))
 	for i, n := range job {
 		some[i] = pages[n]
@@ -108,19 +112,27 @@ func (p *Pool) work(ctx context.Context, pages []*image.Gray, job []int, how ext
 	}
 	switch {
 	case err == nil || ctx.Err() != nil:
+	case errors.Is(err, errSlow):
+		return err
 	case len(job) == 1:
 		out[job[0]].Failed = true
 	default:
 		for _, n := range job {
-			p.work(ctx, pages, []int{n}, how, out)
+			if err := p.work(ctx, pages, []int{n}, how, out); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }
 
 // maxText is how much text a process may give, an answer to so many pages.
 const maxText = 16 << 20
 
-var errTooMuch = errors.New("tesseract says more than can be on pages")
+var (
+	errTooMuch = errors.New("tesseract says more than can be on pages")
+	errSlow    = errors.New("it takes too long: the machine is too busy")
+)
 
 // run has one process read pages. An error is one of the process, or the end of ctx.
 func (p *Pool) run(ctx context.Context, pages []*image.Gray, how extract.Recognition) (_ [][]extract.RecognisedLine, cpu time.Duration, err error) {
@@ -130,8 +142,13 @@ func (p *Pool) run(ctx context.Context, pages []*image.Gray, how extract.Recogni
 	case <-ctx.Done():
 		return nil, 0, ctx.Err()
 	}
-	ctx, cancel := context.WithTimeout(ctx, p.o.Wall*time.Duration(len(pages)))
+	ctx, cancel := context.WithTimeoutCause(ctx, p.o.Wall*time.Duration(len(pages)), errSlow)
 	defer cancel()
+	defer func() {
+		if err != nil && context.Cause(ctx) == errSlow {
+			err = errSlow
+		}
+	}()
 	cmd := p.o.Command(ctx, p.o.Program.Path, p.arguments(how)...)
 	cage(cmd)
 	in, err := cmd.StdinPipe()
