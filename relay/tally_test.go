@@ -34,6 +34,8 @@ func (l *ledger) App(id store.AccountID) *store.App {
 }
 
 func (l *ledger) AppCounts(store.AccountID) (out []store.AppCount, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for h, n := range l.accepted {
 		out = append(out, store.AppCount{Window: store.WindowHour, Start: time.Unix(h, 0), Count: n})
 	}

@@ -374,3 +374,24 @@ func TestUnusualVolumeSuspends(t *testing.T) {
 		t.Errorf("resumed: %s, %+v", r.approved().State, u)
 	}
 }
+
+// No acceptance that was answered is missing after a kill.
+func TestUsageSurvivesAKill(t *testing.T) {
+	dir := t.TempDir()
+	r := startDemo(t, "--dir", dir)
+	c := r.app()
+	const n = 25
+	for range n {
+		if _, err := notify(c, r.Application.Address, "pegawai1@agensi-a.test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.kill()
+	if u := r.usage(); u.Accepted != n { // from the directory itself
+		t.Errorf("%d accepted, want %d", u.Accepted, n)
+	}
+	r = startDemo(t, "--dir", dir)
+	if u := r.usage(); u.Accepted != n || u.Day > n {
+		t.Errorf("%d accepted after a start, want %d", u.Accepted, n)
+	}
+}

@@ -1,7 +1,9 @@
 package bolt
 
 import (
+	"bytes"
 	"encoding/binary"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -51,7 +53,17 @@ func (c counted) key() []byte {
 // appCounts is what was granted, in memory: also what is durable and not filed.
 type appCounts struct {
 	mu sync.Mutex
-	by map[counted]uint64
+	by map[store.AccountID]map[counted]uint64
+}
+
+// of is what one application was granted. c.mu is held.
+func (c *appCounts) of(app store.AccountID) map[counted]uint64 {
+	all := c.by[app]
+	if all == nil {
+		all = map[counted]uint64{}
+		c.by[app] = all
+	}
+	return all
 }
 
 // windowsOf are the windows in which an acceptance counts.
@@ -81,14 +93,27 @@ func (c *appCounts) note(env *store.Envelope) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	all := c.of(env.App)
 	for _, w := range windowsOf(env) {
-		c.by[w] += uint64(env.AppCounted)
+		if w.name == minutes && all[w] == 0 { // a new minute: the oldest may go
+			maps.DeleteFunc(all, func(old counted, _ uint64) bool { return old.name == minutes && old.start < minutesUntil(env) })
+		}
+		all[w] += uint64(env.AppCounted)
 	}
+}
+
+// minutes is the place of minutes among the windows: there are so many that those that are
+// over are forgotten while the store runs, others when it is opened.
+const minutes = 0
+
+// minutesUntil is before what start minutes are forgotten, once a message was accepted.
+func minutesUntil(env *store.Envelope) int64 {
+	return env.Received.Add(-countsLife[window.Minute]).Unix()
 }
 
 // loadAppCounts reads what is filed, and forgets what is old.
 func (e *Engine) loadAppCounts() error {
-	e.counts.by = map[counted]uint64{}
+	e.counts.by = map[store.AccountID]map[counted]uint64{}
 	var old [][]byte
 	now := e.clock()
 	err := e.queue.read(func(tx *bbolt.Tx) error {
@@ -101,7 +126,7 @@ func (e *Engine) loadAppCounts() error {
 				old = append(old, slices.Clone(k))
 				return nil
 			}
-			e.counts.by[c] = binary.BigEndian.Uint64(v)
+			e.counts.of(c.app)[c] = binary.BigEndian.Uint64(v)
 			return nil
 		})
 	})
@@ -128,8 +153,29 @@ func (e *Engine) fileCounts(t *txn, env *store.Envelope) error {
 		n := uint64(env.AppCounted)
 		if v := t.bucket(bucketAppCounts).Get(key); len(v) == 8 {
 			n += binary.BigEndian.Uint64(v)
+		} else if w.name == minutes {
+			if err := e.forgetMinutes(t, env); err != nil {
+				return err
+			}
 		}
 		if err := t.put(bucketAppCounts, key, key8(n)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgetMinutes takes away the minutes of an application that are over for long.
+func (e *Engine) forgetMinutes(t *txn, env *store.Envelope) error {
+	first := counted{env.App, minutes, 0}.key()
+	last := counted{env.App, minutes, minutesUntil(env)}.key()
+	var old [][]byte
+	c := t.bucket(bucketAppCounts).Cursor()
+	for k, _ := c.Seek(first); k != nil && bytes.Compare(k, last) < 0; k, _ = c.Next() {
+		old = append(old, slices.Clone(k))
+	}
+	for _, k := range old {
+		if err := t.del(bucketAppCounts, k); err != nil {
 			return err
 		}
 	}
@@ -144,8 +190,8 @@ func (e *Engine) AppCounts(id store.AccountID) ([]store.AppCount, error) {
 	e.counts.mu.Lock()
 	defer e.counts.mu.Unlock()
 	var out []store.AppCount
-	for c, n := range e.counts.by {
-		if c.app == id && c.name < len(window.All) {
+	for c, n := range e.counts.by[id] {
+		if c.name < len(window.All) {
 			out = append(out, store.AppCount{Window: window.All[c.name], Start: time.Unix(c.start, 0), Count: n})
 		}
 	}
@@ -158,10 +204,7 @@ func (e *Engine) acceptedBy(id store.AccountID) map[int64]uint64 {
 	e.counts.mu.Lock()
 	defer e.counts.mu.Unlock()
 	out := map[int64]uint64{}
-	for c, n := range e.counts.by {
-		if c.app != id {
-			continue
-		}
+	for c, n := range e.counts.by[id] {
 		switch {
 		case c.name == acceptedElsewhere, c.name < len(window.All) && window.All[c.name] == window.Hour:
 			out[c.start] += n
