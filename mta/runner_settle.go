@@ -1,6 +1,7 @@
 package mta
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -197,12 +198,16 @@ func (r *Runner) trace(e *entry, list []settled) {
 			continue
 		}
 		same := func(o *settled) bool {
-			return o.event == s.event && o.rc.Agency == s.rc.Agency && o.out.Code == s.out.Code && o.out.Text == s.out.Text && o.out.Remote == s.out.Remote
+			return o.event == s.event && o.rc.Agency == s.rc.Agency && o.out.Code == s.out.Code && o.out.Text == s.out.Text && o.out.Remote == s.out.Remote && o.rc.Mailbox == s.rc.Mailbox
 		}
 		if slices.ContainsFunc(list[:i], func(o settled) bool { return same(&o) }) {
 			continue
 		}
-		ev := tracedOf(s.event, s.out.Remote, s.out.Code, s.out.Enhanced, s.out.Text, s.out.TLS)
+		text := s.out.Text
+		if s.filed { // as acceptance tells it
+			text = cmp.Or(s.rc.Mailbox, "INBOX")
+		}
+		ev := tracedOf(s.event, s.out.Remote, s.out.Code, s.out.Enhanced, text, s.out.TLS)
 		for k := i; k < len(list); k++ {
 			if o := &list[k]; same(o) {
 				ev.To = append(ev.To, o.out.Recipient)

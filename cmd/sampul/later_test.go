@@ -108,7 +108,7 @@ func TestReleasedAtTheHour(t *testing.T) {
 			t.Errorf("--now %s: exit %d: %s", bad, exit, text)
 		}
 	}
-	if got := fmt.Sprint(lines[traceLine](r, "trace", "pegawai1@agensi-a.test", "--json")); !strings.Contains(got, "filed") {
+	if got := fmt.Sprint(lines[traceLine](r, "trace", "pegawai1@agensi-a.test", "--json")); !strings.Contains(got, " filed  0  INBOX ") {
 		t.Errorf("trace: %s", got)
 	}
 }

@@ -68,14 +68,21 @@ func acceptedRun(env *store.Envelope) runDelta {
 	if env.Run == "" {
 		return runDelta{}
 	}
+	type place struct { // who gets it once, however often named
+		account store.AccountID
+		where   string
+	}
+	seen := make(map[place]struct{}, len(env.Recipients))
 	for i := range env.Recipients {
 		r := &env.Recipients[i]
-		twice := slices.ContainsFunc(env.Recipients[:i], func(o store.Recipient) bool {
-			return o.Account == r.Account && o.Path == r.Path && (r.Account == 0 || o.Mailbox == r.Mailbox)
-		})
-		if twice {
+		p := place{r.Account, r.Mailbox}
+		if r.Account == 0 {
+			p.where = r.Path
+		}
+		if _, twice := seen[p]; twice {
 			continue
 		}
+		seen[p] = struct{}{}
 		if d.accepted++; r.Account != 0 {
 			d.delivered++
 		}
@@ -207,29 +214,34 @@ func decodeRun(b []byte) (d runDelta, err error) {
 	return d, r.err
 }
 
-// fileRun adds to the row of a run.
+// fileRun adds to the row of a run, which is written with the transaction.
 func (e *Engine) fileRun(t *txn, d runDelta) error {
 	if d.tag == "" {
 		return nil
 	}
-	key := d.bytes()
-	if sealed := t.bucket(bucketRuns).Get(key); sealed != nil {
-		plain, err := t.file.seals.open(nil, bucketRuns, key, sealed)
-		if err != nil {
-			return err
+	c := t.runs[d.runKey]
+	if c == nil {
+		c = &runCount{}
+		key := d.bytes()
+		if sealed := t.bucket(bucketRuns).Get(key); sealed != nil {
+			plain, err := t.file.seals.open(nil, bucketRuns, key, sealed)
+			if err != nil {
+				return err
+			}
+			was, err := decodeRun(plain)
+			if err != nil {
+				return err
+			}
+			*c = was.runCount
 		}
-		was, err := decodeRun(plain)
-		if err != nil {
-			return err
+		if t.runs == nil {
+			t.runs = map[runKey]*runCount{}
 		}
-		was.add(d.runCount)
-		d = was
+		t.runs[d.runKey] = c
 	}
-	sealed, err := t.file.seals.seal(nil, bucketRuns, key, d.encode())
-	if err != nil {
-		return err
-	}
-	return t.put(bucketRuns, key, sealed)
+	c.add(d.runCount)
+	t.writes++
+	return nil
 }
 
 // loadRuns reads what is filed, and forgets what is old.

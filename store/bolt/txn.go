@@ -24,6 +24,8 @@ type txn struct {
 	accounts  map[store.AccountID]*accountRow
 	mailboxes map[uint64]*openRow
 	order     []*openRow
+	counts    map[counted]uint64 // of applications: of the queue alone, as runs
+	runs      map[runKey]*runCount
 	after     []func() // after the commit
 	filed     []string // entries of the queue that have rows from now on
 
@@ -156,6 +158,21 @@ func (t *txn) flush() error {
 			continue
 		}
 		if err := t.put(bucketMailboxes, key8(m.id), m.encode()); err != nil {
+			return err
+		}
+	}
+	for c, n := range t.counts {
+		if err := t.put(bucketAppCounts, c.key(), key8(n)); err != nil {
+			return err
+		}
+	}
+	for k, c := range t.runs {
+		key := k.bytes()
+		sealed, err := t.file.seals.seal(nil, bucketRuns, key, (&runDelta{k, *c}).encode())
+		if err != nil {
+			return err
+		}
+		if err := t.put(bucketRuns, key, sealed); err != nil {
 			return err
 		}
 	}
