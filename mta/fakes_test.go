@@ -141,6 +141,13 @@ func (q *fakeQueue) QueueFile(_ context.Context, id, recipient string, to store.
 	})
 }
 
+// filedNow is what was filed by now, for who goes on after it.
+func (q *fakeQueue) filedNow() []string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Clone(q.filed)
+}
+
 func (q *fakeQueue) QueueEnvelope(_ context.Context, id string) (*store.Envelope, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

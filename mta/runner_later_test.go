@@ -25,13 +25,13 @@ func TestWaitsForItsWindow(t *testing.T) {
 		time.Sleep(6*time.Hour - time.Second)
 		g.Kick("")
 		synctest.Wait()
-		if len(g.q.filed) != 0 || len(g.out.list()) != 0 || len(g.said.list()) != 0 {
-			t.Fatalf("before its time: filed %q, sent %q, told %q", g.q.filed, g.out.list(), g.said.list())
+		if len(g.q.filedNow()) != 0 || len(g.out.list()) != 0 || len(g.said.list()) != 0 {
+			t.Fatalf("before its time: filed %q, sent %q, told %q", g.q.filedNow(), g.out.list(), g.said.list())
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if !slices.Equal(g.q.filed, []string{"Q1 pegawai1@agensi-a.test 7"}) || len(g.out.list()) != 1 || g.q.len() != 0 {
-			t.Fatalf("filed %q, sent %q, %d left", g.q.filed, g.out.list(), g.q.len())
+		if !slices.Equal(g.q.filedNow(), []string{"Q1 pegawai1@agensi-a.test 7"}) || len(g.out.list()) != 1 || g.q.len() != 0 {
+			t.Fatalf("filed %q, sent %q, %d left", g.q.filedNow(), g.out.list(), g.q.len())
 		}
 
 		g.router.set("tahan.test", route.Hop{Kind: route.Wait, Why: "domain is held"})
