@@ -200,7 +200,7 @@ func whole(text string) (*Result, error) {
 
 func TestMessage(t *testing.T) {
 	docx := base64.StdEncoding.EncodeToString(zipped(t, "bahan.txt", "RAHSIA"))
-	r, err := whole("Subject: =?utf-8?B?W1NVTElUXQ==?= a\nX-Klasifikasi: Terhad\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n" +
+	r, err := whole("Subject: =?utf-8?B?W1NVTElUXQ==?= a\nX-Klasifikasi: Terhad\nX-Original-Subject: [SULIT] lama\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n" +
 		"--b\nContent-Type: multipart/alternative; boundary=c\n\n--c\nContent-Type: text/plain; charset=iso-8859-1\nContent-Transfer-Encoding: quoted-printable\n\nRAH=\nSIA\n--c\nContent-Type: text/html\n\n<p>SULIT</p>\n--c--\n" +
 		"--b\nContent-Type: image/png\nContent-Disposition: attachment; filename*=utf-8''bahan%20satu.zip\nContent-Transfer-Encoding: base64\n\n" + docx + "\n" +
 		"--b\nContent-Type: message/rfc822\n\nSubject: [TERHAD] dalam\n\nisi\n--b--\n")
@@ -208,7 +208,7 @@ func TestMessage(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := strings.Join(found(r), "\n")
-	for _, want := range []string{"subject|header|[SULIT] a", "header-field|header|X-Klasifikasi: Terhad", "paragraph|body|RAHSIA", "paragraph|body|SULIT",
+	for _, want := range []string{"subject|header|[SULIT] a", "subject|header|[SULIT] lama", "header-field|header|X-Klasifikasi: Terhad", "paragraph|body|RAHSIA", "paragraph|body|SULIT",
 		`file-name|attachment 1 "bahan satu.zip"|bahan satu.zip`, `paragraph|attachment 1 "bahan satu.zip" > bahan.txt|RAHSIA`, "[TERHAD] dalam"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no %q in\n%s", want, all)

@@ -268,7 +268,7 @@ func (w *walker) headers(a at, p *message.Part) {
 		f := &p.Fields[i]
 		name := strings.ToLower(f.Name)
 		switch {
-		case name == "subject" || name == "thread-topic":
+		case name == "subject" || name == "thread-topic" || strings.HasSuffix(name, "-subject"): // what gateways kept of it, too
 			text := unfold(message.DecodeHeader(f.Value))
 			if w.sums != nil && name == "subject" {
 				w.sums.subject(out.part.Path, text)

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -74,10 +75,25 @@ type rtfPara struct {
 // maxGroups is how many groups in each other keep their own look.
 const maxGroups = 1000
 
+// garbled says whether octets that should be letters and words of RTF hold many controls,
+// outside the data of pictures.
+func garbled(b []byte) bool {
+	odd := 0
+	for _, c := range b {
+		if c < ' ' && c != '\r' && c != '\n' && c != '\t' && c != 0 {
+			odd++
+		}
+	}
+	return odd*20 > len(b) && !bytes.Contains(b, []byte(`\bin`))
+}
+
 func readRTF(w *walker, a at, s *source) {
 	r := &rtfReader{w: w, a: a, part: w.part(a, "rtf"), b: s.data, page: "windows-1252", fonts: map[int]rtfFont{}, usual: -1, beside: map[Place]*writer{}}
 	if !strings.HasPrefix(string(r.b[:min(len(r.b), 4)]), `{\rt`) { // a BOM, or blank lines
 		r.b = []byte(strings.TrimLeft(decode(s, 0), "\ufeff \t\r\n"))
+	}
+	if garbled(r.b) {
+		w.gap(a, "rtf", Damaged, "most of it is no text")
 	}
 	r.state = rtfState{para: &rtfPara{to: rtfDestination{place: Paragraph}}, uc: 1, font: -1}
 	r.run()

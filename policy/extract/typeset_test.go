@@ -99,3 +99,17 @@ func TestCrossing(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// RTF whose text is no text is damaged, and not passed as read.
+func TestGarbledRTF(t *testing.T) {
+	junk := make([]byte, 4000)
+	for i := range junk {
+		junk[i] = byte(i * 37)
+	}
+	if r := read(t, "a.rtf", append([]byte(`{\rtf1 `), junk...)); len(r.Gaps) != 1 || r.Gaps[0].Reason != Damaged {
+		t.Errorf("gaps %v", r.Gaps)
+	}
+	if r := read(t, "a.rtf", []byte(`{\rtf1\ansi isi surat\par}`)); len(r.Gaps) != 0 {
+		t.Errorf("gaps %v", r.Gaps)
+	}
+}

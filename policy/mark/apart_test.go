@@ -76,12 +76,25 @@ func TestTriedForms(t *testing.T) {
 		{"two classes on slides", pages("SULIT", "RAHSIA"), Rahsia},
 		{"a marked deck with a list", pages("RAHSIA", "RAHSIA", "SULIT", "TERHAD"), Rahsia},
 
+		{"a hyphen before an office's word", parts(one(extract.Subject, "RAHSIA-Laporan operasi")), Rahsia},
+		{"a field in brackets", parts(one(extract.Subject, "(Klasifikasi: Rahsia) Laporan operasi")), Rahsia},
+		{"brackets in the middle", parts(one(extract.Subject, "Minit mesyuarat (RAHSIA) bil 3/2026")), Rahsia},
+		{"signs around", parts(one(extract.Subject, "🔒 RAHSIA 🔒 Minit mesyuarat")), Rahsia},
+		{"urgent with a sign", first("SEGERA! RAHSIA!"), Rahsia},
+		{"an office at the other side", first("JABATAN PERANGKAAN                    RAHSIA"), Rahsia},
+		{"contents", first("The contents of this email are classified SECRET."), Rahsia},
+		{"a hyphen in a name", parts(one(extract.Subject, "RAHSIA-rahsia kecantikan")), None},
+		{"brackets, of a course", parts(one(extract.Subject, "Panduan tanda minit (RAHSIA) untuk urus setia")), None},
+		{"a register in columns", first("Laporan audit          SULIT", "Minit mesyuarat        TERBUKA", "Memo kewangan          TERHAD"), None},
+
+		{"a sale", first("TERHAD! TERHAD! TERHAD!"), None},
 		{"a class each slide", pages("RAHSIA BESAR", "RAHSIA", "SULIT", "TERHAD"), None},
 		{"a phrase over two lines", first("EDISI", "TERHAD", "Baju kurung"), None},
 		{"a firm behind whom it is for", first("Kepada: KOPERASI SERBAGUNA ANAK DESA", "TERHAD"), None},
 		{"a song", first("RAHSIA", "(Lagu: A. Nasir)"), None},
 		{"a file behind a link", first("Klasifikasi fail: SULIT", "Pautan: https://pautan.example.gov.my/a"), None},
 		{"an example", first("Sila taip klasifikasi di pengepala, contohnya:", "RAHSIA"), None},
+		{"seats", first("Terhad: YA", "Terbuka: TIDAK"), None},
 		{"no answered with no", first("RAHSIA : TIDAK", "SULIT : TIDAK"), None},
 	} {
 		if v := Judge(c.parts); v.Class != c.want && !(c.want == None && v.Class == Terbuka) {

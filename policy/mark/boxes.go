@@ -25,6 +25,7 @@ type choice struct {
 	word   string
 	ticked bool
 	sure   bool // the sign can be nothing but a box
+	answer bool // yes or no, where others have a box
 }
 
 // ticks are the choices of a part.
@@ -66,7 +67,7 @@ func choicesIn(upper string) (out []choice) {
 		return nil
 	}
 	if m := answered.FindStringSubmatch(upper); m != nil {
-		return []choice{{word: m[1], ticked: m[2] != "", sure: false}}
+		return []choice{{word: m[1], ticked: m[2] != "", answer: true}}
 	}
 	at := boxed.FindAllStringSubmatchIndex(upper, 20)
 	if at == nil {
@@ -122,6 +123,9 @@ func (p *part) boxes(i int, u *unit) bool {
 		}
 		if !c.sure && !t.anyEmpty && len(t.ticked) > 1 {
 			continue // a list with bullets
+		}
+		if c.answer && !t.offered[Sulit] && !t.offered[Rahsia] && !t.offered[RahsiaBesar] {
+			continue // "Terhad: ya, terbuka: tidak", of seats
 		}
 		handled = true
 		switch {

@@ -513,7 +513,7 @@ func (p *part) look(i int, u *unit) {
 		p.line(i, u, m)
 		return
 	}
-	if p.forwarded(u) || p.tagged(i, u) {
+	if p.forwarded(u) || p.tagged(i, u) || p.opposite(i, u) {
 		return
 	}
 	p.says(i, u)

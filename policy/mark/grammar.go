@@ -31,7 +31,7 @@ var (
 	between = `[\s/,\-–—|:&()+*.\]\[~]+` // between the pieces of a mark
 
 	class  = func() string { return "(" + strings.TrimPrefix(classWords(), "(?:") }()
-	before = `((?:` + anyOf("around", "before") + between + `)*)`
+	before = `((?:` + anyOf("around", "before") + `!?` + between + `)*)`
 	nouns  = `((?:` + anyOf("around", "nouns") + ` )?)`
 	behind = `((?:` + between + `(?:` + classWords() + `|` + anyOf("around", "behind") + `)[)\]]*)*)`
 	label  = anyOf("fields", "strong")
@@ -67,8 +67,8 @@ var (
 	saysUnit = regexp.MustCompile(`\b` + things + `(?: [A-Z]+)? INI (?:(` + anyOf("statements", "copulas") + `) )?(?:(` + anyOf("statements", "verbs") + `) )?(?:` +
 		anyOf("statements", "as") + ` )*["'(\[*]*` + class + `\b["')\]*]*(.*)$`)
 	saysLabel   = regexp.MustCompile(`\b` + label + ` (?:BAGI |UNTUK )?` + things + ` INI ?(ADALAH|IALAH|MERUPAKAN|:) ?()["'(\[*]*` + class + `\b["')\]*]*(.*)$`)
-	saysEnglish = regexp.MustCompile(`\bTH(?:IS|E INFORMATION (?:CONTAINED )?IN THIS) ` + anyOf("statements", "english things") +
-		` (IS |HAS BEEN |WAS |SHALL BE |MUST BE )(` + anyOf("statements", "english verbs") + ` )?(?:AS )?["'(\[*]*` + class + `\b["')\]*]*(.*)$`)
+	saysEnglish = regexp.MustCompile(`\bTH(?:IS|E (?:INFORMATION|CONTENTS?) (?:CONTAINED )?(?:IN|OF) THIS) ` + anyOf("statements", "english things") +
+		` (IS |ARE |HAS BEEN |HAVE BEEN |WAS |SHALL BE |MUST BE )(` + anyOf("statements", "english verbs") + ` )?(?:AS )?["'(\[*]*` + class + `\b["')\]*]*(.*)$`)
 
 	numbered  = regexp.MustCompile(`^` + deco + class + `[\s\-–—#.:]+(?:NO\.? ?)?\d{1,3}` + deco + `$`)
 	classWord = regexp.MustCompile(`\b` + class + `\b`)

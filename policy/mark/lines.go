@@ -1,6 +1,7 @@
 package mark
 
 import (
+	"regexp"
 	"strings"
 
 	"sampul/policy/extract"
@@ -74,6 +75,45 @@ func (p *part) line(i int, u *unit, m []string) {
 	}
 	p.lessen(i, u, f)
 }
+
+// opposite is a mark at one side of a line, with the name of an office or a date at the other:
+// "JABATAN PERANGKAAN          RAHSIA".
+func (p *part) opposite(i int, u *unit) bool {
+	if !u.head && !u.foot || len(u.upper) > 120 || u.Place != extract.Paragraph || several(u.upper) {
+		return false
+	}
+	sides := wide.Split(strings.ReplaceAll(strings.TrimSpace(u.Text), "\u00a0", " "), 5)
+	if len(sides) < 2 {
+		return false
+	}
+	for n, s := range sides {
+		upper, caps := gathered(normal(s))
+		m := markUnit.FindStringSubmatch(upper)
+		if m == nil || n > 0 && n < len(sides)-1 {
+			continue
+		}
+		word := m[inClass]
+		if words[word] < Sulit || english[word] || m[inNoun] != "" || asWritten(caps, word) != capitals {
+			continue
+		}
+		others := strings.ToUpper(strings.Join(append(append([]string{}, sides[:n]...), sides[n+1:]...), " "))
+		if !officeIn(others) && !dated.MatchString(others) {
+			continue
+		}
+		for j := max(0, i-nearby); j <= min(len(p.units)-1, i+nearby); j++ {
+			if o := &p.units[j]; j != i && o.stem && o.isMark() == nil && len(levels(o.upper)) > 0 {
+				return false // a register, a line each
+			}
+		}
+		f := p.add(u, "E4", word, weights["E4"], "alone at one side of a line at the head or foot")
+		p.lessen(i, u, f)
+		return true
+	}
+	return false
+}
+
+// wide is the gap between what stands at two sides of a line.
+var wide = regexp.MustCompile(`\t+|\s{4,}`)
 
 // written is the case of the class word as it is shown.
 func (p *part) written(u *unit, word string) letterCase {

@@ -14,7 +14,7 @@ var (
 	opening, closing = `[\[{<«【〔〈《「『]`, `[\]}>»】〕〉》」』]`
 	tagBracket       = regexp.MustCompile(opening + `[^\pL\pN\[\]{}<>]*(?:(?:` + anyLabel + `|KLAS|MARKING)\s*[:=\s]\s*)?` + before + class + `\b([^\[\]{}<>«»【】〔〕]*)` + closing)
 	otherBracket     = regexp.MustCompile(`^(?:` + opening + `[^\[\]{}<>«»【】〔〕]{1,40}` + closing + `|\([^()]{1,20}\))\s*`)
-	tagStart         = regexp.MustCompile(`^\s*[(*"'#\-=~>!\[]*\s*` + before + class + behind + `[)*"'#\]!]*(\s*:+|\s*(?:--?|–|—|/|\\|\||>+|::|»|•|·|~)\s|\s*\|+|\s*//+|\s?[*~=#+]+\s|_|\))\s*(\S.*)$`)
+	tagStart         = regexp.MustCompile(`^\s*(?:[(*"'#\-=~>!\[]|[^\x00-\x7f\pL\pN])*\s*` + before + class + behind + `[)*"'#\]!]*(\s*:+|\s*(?:--?|–|—|/|\\|\||>+|::|»|•|·|~)\s|\s*\|+|\s*//+|\s?[*~=#+]+\s|\s*[^\x00-\x7f\pL\pN\pP\s]+\s|_|\))\s*(\S.*)$`)
 	tagEnd           = regexp.MustCompile(`(?:^|[\s_\-.,:])(?:\(\s*` + class + `\s*\)|` + opening + `\s*` + class + `\s*` + closing + `|#` + class + `|(?:[-–—|/]+|::)\s*` + class + `)\W*$`)
 	hashTag          = regexp.MustCompile(`(?:^|\s)#` + class + `\b`)
 	nameClass        = strings.ReplaceAll(class, " ?", "[ _.+-]?")
@@ -23,6 +23,9 @@ var (
 	subjectLine      = regexp.MustCompile(`^\W*(?:SUBJECT|SUBJEK|PERKARA)\W*:\s*(.*)$`)
 	// fieldStart is a field at the beginning of a subject: "Peringkat: SULIT - Laporan".
 	fieldStart = regexp.MustCompile(`^\W*(?:` + label + `)\s*[:=]\s*` + deco + before + class + `\s*(?:[-–—|/,;)\]]+\s|[)\]|]).*$`)
+	// inBrackets is a class in round brackets inside a subject; beforeDash one that a hyphen parts.
+	inBrackets = regexp.MustCompile(`\(\s*` + class + `\s*\)\s*\S`)
+	beforeDash = regexp.MustCompile(`^` + class + `[-–—](\S.*)$`)
 	// about are words before a tag in the middle of a subject that make it a topic.
 	about = regexp.MustCompile(`\b(?:MAKSUD|TAG|TANDA|LABEL|CARA|PANDUAN|GUNA|PENGGUNAAN|MENGGUNAKAN|LETAK|MELETAKKAN|HOW|USING|MEANING|DISEKAT|BLOCKED|BERTANDA|MARKED)\b`)
 	// tagTail is what may stand in a tag behind the class.
@@ -70,6 +73,17 @@ func (p *part) title(u *unit, upper, caps string, declares bool) {
 		}
 		return
 	}
+	if m := beforeDash.FindStringSubmatch(rest); m != nil && !several(rest) && asWritten(caps, m[1]) == capitals && office.MatchString(m[2]) {
+		p.add(u, "E10", m[1], weights["E10"], "the subject begins with the class")
+		return
+	}
+	if at := inBrackets.FindStringSubmatchIndex(upper); at != nil && !several(upper) && caps != upper {
+		word := upper[at[2]:at[3]]
+		if ahead := upper[:at[0]]; words[word] >= Sulit && asWritten(caps, word) == capitals && officeIn(ahead) && !about.MatchString(ahead) {
+			p.add(u, "E2", word, weights["E2 end"], "the class in brackets behind what the subject is of")
+			return
+		}
+	}
 	if m := hashTag.FindStringSubmatch(upper); m != nil && !several(upper) && asWritten(caps, m[1]) == capitals && words[m[1]] >= Sulit && !english[m[1]] {
 		p.add(u, "E2", m[1], weights["E2 end"], "the class as a hash tag")
 		return
@@ -79,7 +93,7 @@ func (p *part) title(u *unit, upper, caps string, declares bool) {
 	}
 	if m := fieldUnit.FindStringSubmatch(rest); m != nil && m[1] != "" && !several(rest) {
 		p.add(u, "E5", m[inClass+2], weights["E5"], "a field names the class")
-	} else if m := fieldStart.FindStringSubmatch(rest); m != nil && !several(rest) && asWritten(caps, m[2]) == capitals {
+	} else if m := fieldStart.FindStringSubmatch(rest); m != nil && !several(rest) && (asWritten(caps, m[2]) == capitals || strings.HasPrefix(rest, "(")) {
 		p.add(u, "E5", m[2], weights["E5"], "the subject begins with a field that names the class")
 	}
 }
