@@ -112,33 +112,42 @@ func (r *reading) write(p *writer) {
 	}
 }
 
+// tall is how high a page is counted to be where heights of letters are compared: heads and
+// feet are drawn with fewer dots than whole pages are.
+const tall = 3600
+
+// height is that of the letters on a page of [tall] dots.
+func (l inkLine) height() int {
+	return l.Height * tall / max(l.page.Dx(), l.page.Dy(), 1)
+}
+
 // isLarge says whether letters are higher than others. Where there are no others, they are
 // compared with those that pages mostly have.
 func (r *reading) isLarge(l inkLine, usual int) bool {
 	if usual == 0 {
-		usual = max(l.page.Dx(), l.page.Dy()) / 100
+		usual = tall / 100
 	}
-	return l.Height*10 >= usual*13
+	return l.height()*10 >= usual*13
 }
 
 // usual is the height of the document's letters, 0 when there is too little to tell.
 func (r *reading) usual() int {
-	var all []RecognisedLine
+	var all []inkLine
 	n := 0
 	for _, lines := range r.pages {
 		for _, l := range lines {
-			all = append(all, l.RecognisedLine)
+			all = append(all, l)
 			n += letters(l.Text)
 		}
 	}
 	if len(all) < 3 {
 		return 0
 	}
-	slices.SortFunc(all, func(a, b RecognisedLine) int { return cmp.Compare(a.Height, b.Height) })
+	slices.SortFunc(all, func(a, b inkLine) int { return cmp.Compare(a.height(), b.height()) })
 	half := 0
 	for _, l := range all {
 		if half += letters(l.Text); half*2 >= n {
-			return l.Height
+			return l.height()
 		}
 	}
 	return 0
