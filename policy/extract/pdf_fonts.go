@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	maxFonts    = 500     // of a document are looked at
-	maxFontFile = 8 << 20 // octets of one
+	maxFonts    = 300       // of a document are looked at
+	maxCodes    = 2_000_000 // in their tables, in all
+	maxFontFile = 8 << 20   // octets of one
 )
 
 // A pdfHonesty looks for fonts whose tables say that letters are others than their glyphs
@@ -22,6 +23,7 @@ const (
 type pdfHonesty struct {
 	v       *pdfFileView
 	fonts   int
+	codes   int // seen in tables
 	next    int // number for a new object
 	streams []string
 	changed map[int]bool
@@ -44,7 +46,7 @@ func (v *pdfFileView) honest(b []byte) []byte {
 	}
 	// Without a table of its own what is added makes PDFium look for all objects, of which
 	// the last counts.
-	out := bytes.NewBuffer(slices.Clone(bytes.ReplaceAll(b, []byte("startxref"), []byte("startxxxx"))))
+	out := bytes.NewBuffer(bytes.ReplaceAll(b, []byte("startxref"), []byte("startxxxx")))
 	for _, n := range slices.Sorted(maps.Keys(h.changed)) {
 		o := v.objects[n]
 		fmt.Fprintf(out, "\n%d 0 obj\n", n)
@@ -136,7 +138,6 @@ func (h *pdfHonesty) table(x pdfValue) map[int]string {
 		return out
 	}
 	data, _ := h.v.decode(h.v.objects[int(r)])
-	const most = 70_000
 	code := func(v pdfValue) (int, bool) {
 		s, ok := v.(pdfString)
 		n := 0
@@ -158,7 +159,8 @@ func (h *pdfHonesty) table(x pdfValue) map[int]string {
 		return pdfString("\xfe\xff" + string(s)).text()
 	}
 	sections(data, "beginbfchar", "endbfchar", func(p *pdfParser) {
-		for p.i < len(p.b) && len(out) < most {
+		for p.i < len(p.b) && h.codes < maxCodes {
+			h.codes++
 			c, ok := code(p.value())
 			if v := p.value(); ok {
 				out[c] = text(v, 0)
@@ -167,12 +169,13 @@ func (h *pdfHonesty) table(x pdfValue) map[int]string {
 		}
 	})
 	sections(data, "beginbfrange", "endbfrange", func(p *pdfParser) {
-		for p.i < len(p.b) && len(out) < most {
+		for p.i < len(p.b) && h.codes < maxCodes {
 			lo, ok1 := code(p.value())
 			hi, ok2 := code(p.value())
 			v := p.value()
 			list, isList := v.([]pdfValue)
-			for c := lo; ok1 && ok2 && c <= hi && len(out) < most; c++ {
+			for c := lo; ok1 && ok2 && c <= hi && h.codes < maxCodes; c++ {
+				h.codes++
 				switch {
 				case !isList:
 					out[c] = text(v, c-lo)

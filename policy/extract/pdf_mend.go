@@ -32,7 +32,7 @@ func (d *pdfReader) mended() (out []byte, whole bool) {
 	if root == 0 && len(pages) == 0 || !d.more() {
 		return nil, false
 	}
-	b := bytes.NewBuffer(slices.Clone(bytes.ReplaceAll(d.data, []byte("startxref"), []byte("startxxxx"))))
+	b := bytes.NewBuffer(bytes.ReplaceAll(d.data, []byte("startxref"), []byte("startxxxx")))
 	b.WriteString("\nendstream\nendobj\n")
 	size := 0
 	for _, n := range v.order {

@@ -116,7 +116,7 @@ func (s sfnt) eachMap(f func(platform, encoding int, sub []byte)) {
 	if len(b) < 4 {
 		return
 	}
-	for i := range min(int(be.Uint16(b[2:])), 32) {
+	for i := range min(int(be.Uint16(b[2:])), 8) {
 		e := 4 + 8*i
 		if e+8 > len(b) {
 			return
@@ -140,9 +140,12 @@ func cmapGlyph(b []byte, c int) int {
 		}
 	case 4:
 		n := int(be.Uint16(b[6:])) / 2
+		if n > 4096 { // as no font has
+			return 0
+		}
 		ends, starts, deltas, ranges := 14, 16+2*n, 16+4*n, 16+6*n
 		for i := range n {
-			if ranges+2*i+2 > len(b) {
+			if ranges+2*i+2 > len(b) { // as well as what stands before
 				return 0
 			}
 			if c > int(be.Uint16(b[ends+2*i:])) {
