@@ -78,8 +78,18 @@ const maxGroups = 1000
 // garbled says whether octets that should be letters and words of RTF hold many controls,
 // outside the data of pictures.
 func garbled(b []byte) bool {
-	odd := 0
-	for _, c := range b {
+	odd, depth := 0, 0
+	for i, c := range b {
+		switch c {
+		case '{':
+			depth++
+		case '}':
+			depth--
+		}
+		if depth == 0 { // what stands behind it is no part of it
+			b = b[:i+1]
+			break
+		}
 		if c < ' ' && c != '\r' && c != '\n' && c != '\t' && c != 0 {
 			odd++
 		}
