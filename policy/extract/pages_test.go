@@ -336,6 +336,35 @@ func TestMarkOnOnePage(t *testing.T) {
 	}
 }
 
+// A long scan is read quickly; what noise and a slant make hard to read is still found, on each
+// page.
+func TestMarksInALongScan(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads many pages")
+	}
+	read := reader(t)
+	marks := []string{"RAHSIA", "SULIT", "RAHSIA BESAR", "TERHAD"}
+	pages := make([]*image.Gray, 12)
+	for i := range pages {
+		p := drawn.New(150, drawn.White)
+		for k := range 5 {
+			p.Body(0.1+float64(k)*0.15, drawn.Black, prose...)
+		}
+		p.Stamp(0.05, 14, drawn.Black, marks[i%4])
+		pages[i] = turned(noisy(p, 30+10*(i/4)), float64(i%3)-1, drawn.White).Gray()
+	}
+	r := readFile(t, madeTIFF(pages...), extract.Budget{Recognise: read})
+	found := map[int]bool{}
+	for _, u := range lines(r) {
+		if u.Page > 0 && strings.Trim(strings.ToUpper(u.Text), " .:-_|*'\"") == marks[(u.Page-1)%4] {
+			found[u.Page] = true
+		}
+	}
+	if len(found) != len(pages) || len(r.Gaps) > 0 {
+		t.Errorf("found on %v; gaps %+v, lines %+v", found, r.Gaps, lines(r))
+	}
+}
+
 func BenchmarkScanOf60Pages(b *testing.B) {
 	read := reader(b)
 	data := scan(60, func(int) string { return "" })
