@@ -121,7 +121,7 @@ func checkRefusal(t *testing.T, v *Verdict) {
 		!strings.Contains(v.Text, v.Incident) || v.Incident == "" {
 		t.Errorf("refusal %d %s %q (%s)", v.Code, v.Enhanced, v.Text, v.Incident)
 	}
-	if want := map[bool]string{true: "5.7.1", false: "5.7.0"}[v.Class >= Rahsia]; v.Enhanced != want {
+	if want := map[bool]string{true: "5.7.1", false: "5.7.0"}[v.Action == Reject && v.by.kind == byClass]; v.Enhanced != want {
 		t.Errorf("%s: %s", v.Class, v.Enhanced)
 	}
 	for _, r := range v.Text {

@@ -43,28 +43,30 @@ func (v *Verdict) refuse(guidance string) {
 		}
 	}
 	v.Code, v.Enhanced = 550, "5.7.1"
+	if v.Action == SecureLink { // it may go, by another way (classification.md section 6)
+		v.Enhanced = "5.7.0"
+	}
 	var text string
 	switch {
 	case v.Class >= Rahsia:
 		text = fmt.Sprintf("Disekat: %s bertanda %s%s. E-mel tidak boleh membawanya. Blocked: %s is marked %s; mail must not carry it.",
 			malay, v.Class, number, eng, v.Class)
 	case v.Class == Uninspectable:
-		v.Enhanced = "5.7.0"
 		text = fmt.Sprintf("Disekat: %s tidak dapat dibaca%s. Hantar salinan terbuka atau pautan selamat. Blocked: %s cannot be read; send an open copy or a secure link.",
 			malay, number, eng)
+	case v.Class > Terbuka && v.Direction == Out:
+		text = fmt.Sprintf("Disekat: %s bertanda %s%s. Guna pautan selamat, atau minta pegawai keselamatan benarkan penerima. Blocked: %s is marked %s; use a secure link, or have a security officer allow the recipient.",
+			malay, v.Class, number, eng, v.Class)
 	case v.Class > Terbuka:
-		v.Enhanced = "5.7.0"
 		text = fmt.Sprintf("Disekat: %s bertanda %s%s. Guna pautan selamat, bukan e-mel. Blocked: %s is marked %s; use a secure link, not mail.",
 			malay, v.Class, number, eng, v.Class)
 		if guidance != "" {
 			text += " " + guidance
 		}
 	case v.approval:
-		v.Enhanced = "5.7.0"
 		text = fmt.Sprintf("Disekat: %s mungkin bertanda %s%s. Jika terbuka, minta kelulusan pegawai keselamatan, kemudian hantar semula. Blocked: %s may be marked %s; if it is open, ask a security officer to approve the case, then send again.",
 			malay, v.Suspicion, number, eng, v.Suspicion)
 	default:
-		v.Enhanced = "5.7.0"
 		text = fmt.Sprintf("Disekat: %s mungkin bertanda %s%s. Jika terbuka, hantar semula dengan [TERBUKA] dalam subjek. Blocked: %s may be marked %s; if it is open, send again with [TERBUKA] in the subject.",
 			malay, v.Suspicion, number, eng, v.Suspicion)
 	}
