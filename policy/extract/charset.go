@@ -2,6 +2,7 @@ package extract
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strings"
 	"unicode/utf8"
 
@@ -66,7 +67,7 @@ func byteOrder(b []byte) (charset string, rest []byte) {
 
 // utf32Order knows UTF-32 without a BOM: of four octets two are zero at one end.
 func utf32Order(b []byte) string {
-	if len(b) < 16 {
+	if len(b) < 16 || bytes.IndexByte(b, 0) < 0 {
 		return ""
 	}
 	var zeros [4]int
@@ -85,18 +86,28 @@ func utf32Order(b []byte) string {
 	return ""
 }
 
+// isASCII says whether no octet has its highest bit: every body comes by here.
+func isASCII(b []byte) bool {
+	for ; len(b) >= 8; b = b[8:] {
+		if binary.LittleEndian.Uint64(b)&0x8080808080808080 != 0 {
+			return false
+		}
+	}
+	for _, c := range b {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
 // readings are all texts that octets may be shown as: what they are declared to be may be
 // wrong, and clients then guess. The first is the best.
 func readings(s *source) []string {
 	out := []string{decode(s, 0)}
 	b := s.data
-	high, odd, plus, tilde := false, false, false, false
-	for _, c := range b {
-		high = high || c >= 0x80
-		odd = odd || c == 0x1b || c == 0
-		plus = plus || c == '+'
-		tilde = tilde || c == '~'
-	}
+	has := func(c byte) bool { return bytes.IndexByte(b, c) >= 0 }
+	high, odd, plus, tilde := !isASCII(b), has(0x1b) || has(0), has('+'), has('~')
 	low := strings.ToLower(s.charset)
 	ascii := low == "" || low == "us-ascii" || low == "utf-8" || strings.HasPrefix(low, "iso-8859-") || strings.HasPrefix(low, "windows-")
 	if !high && !odd && ascii && !plus && !tilde {

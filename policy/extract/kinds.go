@@ -94,11 +94,9 @@ func looksLikeText(b []byte) bool {
 	}
 	odd := 0
 	for _, c := range head {
-		if c < 0x20 && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != 0x1b || c == 0x7f {
-			odd++
-		}
+		odd += int(oddOctets[c])
 	}
-	if !utf8.Valid(trimPartial(head)) {
+	if !isASCII(head) && !utf8.Valid(trimPartial(head)) {
 		high := 0
 		for _, c := range head {
 			if c >= 0x80 {
@@ -111,6 +109,16 @@ func looksLikeText(b []byte) bool {
 	}
 	return odd*50 <= len(head)
 }
+
+// oddOctets has 1 for those that text hardly holds.
+var oddOctets = func() (odd [256]uint8) {
+	for c := range 0x80 {
+		if c < 0x20 && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != 0x1b || c == 0x7f {
+			odd[c] = 1
+		}
+	}
+	return odd
+}()
 
 func trimPartial(b []byte) []byte {
 	for range utf8.UTFMax {
@@ -135,7 +143,7 @@ func mostlyPrinted(text string) bool {
 
 // utf16Order knows UTF-16 without a BOM by its zeros, and by the letters beside them.
 func utf16Order(b []byte) string {
-	if len(b) < 8 {
+	if len(b) < 8 || bytes.IndexByte(b, 0) < 0 {
 		return ""
 	}
 	var zeros, odd [2]int
