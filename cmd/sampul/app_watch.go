@@ -295,9 +295,6 @@ func (w *appWatch) unusual(ctx context.Context, app *store.App, hour time.Time, 
 	}
 }
 
-// now is the suite's clock.
-func (s *suite) now() time.Time { return time.Now() }
-
 // ownerOf is who answers for an application.
 func (s *suite) ownerOf(address string) string {
 	a, err := s.store.AppNamed(context.Background(), store.System, address)

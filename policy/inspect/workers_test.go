@@ -104,10 +104,10 @@ func obey(_ context.Context, d extract.Document, b extract.Budget) (*extract.Res
 			{Place: extract.PageHeader, Where: "header", Text: "SULIT"}, {Place: extract.Paragraph, Text: canary}}}}}, nil
 }
 
-//lint:ignore SA5007 a stack that overflows is what is tried
 func recurse(n int) error {
 	var room [1024]byte
 	room[n%1024] = 1
+	//lint:ignore SA5007 a stack that overflows is what is tried
 	if err := recurse(n + int(room[n%1024])); err != nil {
 		return fmt.Errorf("%d: %w", n, err)
 	}
