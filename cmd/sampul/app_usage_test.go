@@ -32,8 +32,8 @@ func (r *running) approved() store.App {
 
 // What became of each recipient is told, over a restart, and while nothing runs.
 func TestUsageIsTold(t *testing.T) {
-	if time.Now().Hour() != time.Now().Add(2*time.Minute).Hour() {
-		t.Skip("the hour ends too soon for its window to hold")
+	if time.Now().Minute() >= 55 { // the hour would end too soon for its window to hold: there it is half past
+		t.Setenv("TZ", "Asia/Kolkata")
 	}
 	r := startDemo(t, "--dir", t.TempDir())
 	c := r.app()

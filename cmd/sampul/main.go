@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // quotas and hours stand on the local clock, also where the machine has no time zones
 
 	"github.com/spf13/cobra"
 )
